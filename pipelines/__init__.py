@@ -1,0 +1,6 @@
+"""Pipelines: one self-contained file each, published beside the weights."""
+
+from .class_cond import ClassCondPipeline
+from .sprite_ddpm import SpriteDDPMPipeline
+
+__all__ = ["ClassCondPipeline", "SpriteDDPMPipeline"]

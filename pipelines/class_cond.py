@@ -1,0 +1,168 @@
+"""Class-conditional sprites with classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
+
+from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, classifier_free_guidance, resolve_class_labels
+
+
+class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+    r"""Class-conditional sprite generation with classifier-free guidance (https://arxiv.org/abs/2207.12598).
+
+    Args:
+        unet: denoiser with a class embedding, on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]``; four
+            channels are RGBA with premultiplied colour. One embedding more than there are classes means that the
+            last one is the null class of classifier-free guidance.
+        scheduler: any diffusers scheduler that fits the network's prediction type; swap it with
+            ``pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)``.
+        id2label: names of the classes, ``{"0": "human", ...}``; the ids themselves if not given.
+        default_num_inference_steps: used when a call gives none.
+        default_guidance_scale: used when a call gives none.
+        default_guidance_interval: used when a call gives none; all steps if not given.
+        image_size: sprites are cut to this size, if it is smaller than the network's ``sample_size``.
+        binary_alpha: whether RGBA output has alpha 0 and 1 only.
+    """
+
+    model_cpu_offload_seq = "unet"
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: SchedulerMixin,
+        id2label: dict[str, str] | None = None,
+        default_num_inference_steps: int = 50,
+        default_guidance_scale: float = 1.0,
+        default_guidance_interval: list[float] | None = None,
+        image_size: int | None = None,
+        binary_alpha: bool = True,
+    ):
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+        embeddings = unet.config.num_class_embeds
+        if id2label is None:
+            id2label = {str(index): str(index) for index in range(embeddings or 0)}
+        if embeddings not in (len(id2label), len(id2label) + 1):
+            raise ValueError(
+                f"`id2label` names {len(id2label)} classes, but the U-Net has num_class_embeds={embeddings}: "
+                f"it must be {len(id2label)}, or {len(id2label) + 1} with the null class of classifier-free guidance."
+            )
+        self.register_to_config(
+            id2label={str(index): name for index, name in id2label.items()},
+            default_num_inference_steps=default_num_inference_steps,
+            default_guidance_scale=default_guidance_scale,
+            default_guidance_interval=list(default_guidance_interval or (0.0, 1.0)),
+            image_size=image_size,
+            binary_alpha=binary_alpha,
+        )
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Class ids by name."""
+        return {name: int(index) for index, name in self.config.id2label.items()}
+
+    @property
+    def null_class(self) -> int | None:
+        """Id of the null class of classifier-free guidance; `None` if the network was trained without."""
+        num_classes = len(self.config.id2label)
+        return num_classes if self.unet.config.num_class_embeds == num_classes + 1 else None
+
+    @property
+    def guidance_scale(self) -> float:
+        """Guidance scale of the running call; a callback may change ``_guidance_scale``."""
+        return self._guidance_scale
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        return self._guidance_scale > 1
+
+    @property
+    def num_timesteps(self) -> int:
+        """Scheduler steps of the last call."""
+        return self._num_timesteps
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        class_labels: int | str | Sequence[int | str] | torch.Tensor,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: torch.Tensor | None = None,
+        output_type: str | None = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
+        guidance_interval: tuple[float, float] | None = None,
+        scale: int = 1,
+    ) -> ImagePipelineOutput | tuple:
+        r"""Draws sprites of the given classes.
+
+        Args:
+            class_labels: ids or names, one or many; see `labels`.
+            num_inference_steps: denoising steps; the model's own default if not given.
+            guidance_scale: strength of classifier-free guidance; on if above 1; the model's own default if not given.
+            num_images_per_prompt: sprites per entry of `class_labels`.
+            generator: one, or one per image, for reproducible noise.
+            latents: initial noise ``(batch, channels, sample_size, sample_size)``, standard normal.
+            output_type: ``"pil"``, ``"np"`` ``(batch, H, W, C)`` in ``[0, 1]``, ``"pt"`` ``(batch, C, H, W)`` in
+                ``[0, 1]``, or ``"latent"`` (network space, ``[-1, 1]``).
+            return_dict: whether to return an `ImagePipelineOutput` instead of a tuple.
+            callback_on_step_end: ``callback(pipe, step, timestep, {"latents": tensor}) -> dict`` after each step.
+            callback_on_step_end_tensor_inputs: the tensors it is given.
+            guidance_interval: guide only between these fractions of the steps, ``(0, 1)`` is all of them
+                (https://arxiv.org/abs/2404.07724).
+            scale: whole-number enlargement of the output, nearest neighbour.
+
+        Returns:
+            `ImagePipelineOutput` with ``images``, or ``(images,)``.
+
+        Raises:
+            ValueError: an unknown class, guidance asked of a model that was trained without a null class, another
+                argument outside the above, or a scheduler that does not fit the network.
+        """
+        config = self.config
+        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        num_inference_steps = config.default_num_inference_steps if num_inference_steps is None else num_inference_steps
+        self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
+        start, stop = config.default_guidance_interval if guidance_interval is None else guidance_interval
+        if not 0 <= start <= stop <= 1:
+            raise ValueError(f"`guidance_interval` is {(start, stop)}, but must be 0 <= start <= stop <= 1.")
+        if self.do_classifier_free_guidance and self.null_class is None:
+            raise ValueError(
+                f"`guidance_scale` is {self._guidance_scale}, but this model was trained without a null class, so it "
+                "cannot be guided: pass guidance_scale=1."
+            )
+
+        labels = resolve_class_labels(class_labels, config.id2label, len(config.id2label))
+        labels = labels.repeat_interleave(num_images_per_prompt).to(self._execution_device)
+        latents = self.prepare_latents(len(labels), generator, latents)
+        timesteps = self.prepare_timesteps(num_inference_steps)
+        self._num_timesteps = len(timesteps)
+
+        with self.progress_bar(total=len(timesteps)) as progress_bar:
+            for i, t in enumerate(timesteps):
+                guided = self.do_classifier_free_guidance and start <= (i + 0.5) / len(timesteps) <= stop
+                model_output = self.predict(self.scale_model_input(latents, t), t, labels, guided)
+                latents = self.scheduler_step(model_output, t, latents, generator)
+                latents = self.run_callback(
+                    callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, {"latents": latents}
+                )["latents"]
+                progress_bar.update()
+
+        images = self.postprocess(latents, output_type, scale)
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=images) if return_dict else (images,)
+
+    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor, guided: bool) -> torch.Tensor:
+        """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if `guided`."""
+        if not guided:
+            return self.unet(sample, timestep, class_labels=labels, return_dict=False)[0]
+        both = torch.cat([torch.full_like(labels, self.null_class), labels])
+        output = self.unet(torch.cat([sample, sample]), timestep, class_labels=both, return_dict=False)[0]
+        return classifier_free_guidance(output, self._guidance_scale)

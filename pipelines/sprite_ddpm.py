@@ -1,0 +1,101 @@
+"""Unconditional sprites from a pixel-space diffusion or flow model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
+
+from .sprite_io import SpriteLoraMixin, SpritePipelineMixin
+
+
+class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+    r"""Unconditional sprite generation (DDPM, Ho et al. 2020, https://arxiv.org/abs/2006.11239; or rectified flow).
+
+    Args:
+        unet: denoiser on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]``; four channels are RGBA with
+            premultiplied colour.
+        scheduler: any diffusers scheduler that fits the network's prediction type; swap it with
+            ``pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)``.
+        default_num_inference_steps: used when a call gives none.
+        image_size: sprites are cut to this size, if it is smaller than the network's ``sample_size``.
+        binary_alpha: whether RGBA output has alpha 0 and 1 only.
+    """
+
+    model_cpu_offload_seq = "unet"
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: SchedulerMixin,
+        default_num_inference_steps: int = 50,
+        image_size: int | None = None,
+        binary_alpha: bool = True,
+    ):
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_to_config(
+            default_num_inference_steps=default_num_inference_steps, image_size=image_size, binary_alpha=binary_alpha
+        )
+
+    @property
+    def num_timesteps(self) -> int:
+        """Scheduler steps of the last call."""
+        return self._num_timesteps
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        batch_size: int = 1,
+        num_inference_steps: int | None = None,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: torch.Tensor | None = None,
+        output_type: str | None = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
+        scale: int = 1,
+    ) -> ImagePipelineOutput | tuple:
+        r"""Draws sprites.
+
+        Args:
+            batch_size: how many.
+            num_inference_steps: denoising steps; the model's own default if not given.
+            num_images_per_prompt: multiplies `batch_size` (there is no prompt; kept for one signature everywhere).
+            generator: one, or one per image, for reproducible noise.
+            latents: initial noise ``(batch, channels, sample_size, sample_size)``, standard normal.
+            output_type: ``"pil"``, ``"np"`` ``(batch, H, W, C)`` in ``[0, 1]``, ``"pt"`` ``(batch, C, H, W)`` in
+                ``[0, 1]``, or ``"latent"`` (network space, ``[-1, 1]``).
+            return_dict: whether to return an `ImagePipelineOutput` instead of a tuple.
+            callback_on_step_end: ``callback(pipe, step, timestep, {"latents": tensor}) -> dict`` after each step.
+            callback_on_step_end_tensor_inputs: the tensors it is given.
+            scale: whole-number enlargement of the output, nearest neighbour.
+
+        Returns:
+            `ImagePipelineOutput` with ``images``, or ``(images,)``.
+
+        Raises:
+            ValueError: an argument outside the above, or a scheduler that does not fit the network.
+        """
+        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        if num_inference_steps is None:
+            num_inference_steps = self.config.default_num_inference_steps
+        latents = self.prepare_latents(batch_size * num_images_per_prompt, generator, latents)
+        timesteps = self.prepare_timesteps(num_inference_steps)
+        self._num_timesteps = len(timesteps)
+
+        with self.progress_bar(total=len(timesteps)) as progress_bar:
+            for i, t in enumerate(timesteps):
+                model_output = self.unet(self.scale_model_input(latents, t), t, return_dict=False)[0]
+                latents = self.scheduler_step(model_output, t, latents, generator)
+                latents = self.run_callback(
+                    callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, {"latents": latents}
+                )["latents"]
+                progress_bar.update()
+
+        images = self.postprocess(latents, output_type, scale)
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=images) if return_dict else (images,)

@@ -1,0 +1,383 @@
+"""What all sprite pipelines share: labels, noise and pixels in and out, guidance, the portable folder, LoRA.
+
+This file travels with every published model (``pipeline.py`` imports it as ``.sprite_io``), so it depends on nothing
+but torch, diffusers and their own requirements.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import UNet2DModel
+from diffusers.loaders import PeftAdapterMixin
+from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE, LoraBaseMixin, _fetch_state_dict
+from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
+
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+
+
+class SpritePipelineMixin:
+    """Mixed into a `DiffusionPipeline` that has a pixel-space ``unet`` and a ``scheduler``.
+
+    Folders written by `save_pretrained` load in three ways: through the installed class (no flag), through
+    ``DiffusionPipeline.from_pretrained(folder, trust_remote_code=True)`` where this package is not installed, and
+    component by component with plain diffusers classes.
+    """
+
+    _callback_tensor_inputs = ("latents",)
+    _source_files: dict[str, str] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Read now: a later remote load of another model replaces the cached file this class came from.
+        cls._source_files = {
+            "pipeline.py": Path(inspect.getfile(cls)).read_text(encoding="utf-8"),
+            "sprite_io.py": Path(__file__).read_text(encoding="utf-8"),
+        }
+
+    # ---- the portable folder ------------------------------------------------------------------------------------
+
+    @classmethod
+    def _dict_from_json_file(cls, json_file: str | os.PathLike) -> dict[str, Any]:
+        """Reads ``model_index.json``, and claims the folder for the installed class.
+
+        The index names ``["pipeline", <class>]``, for which diffusers would run the folder's own code (and demand
+        ``trust_remote_code``) even through an installed class. Called by both `from_pretrained` and `download`.
+        """
+        config = super()._dict_from_json_file(json_file)  # type: ignore[misc]
+        declared = config.get("_class_name")
+        if isinstance(declared, list):
+            if declared[1] not in {base.__name__ for base in cls.__mro__}:
+                raise ValueError(
+                    f"{Path(json_file).parent} holds a {declared[1]}, not a {cls.__name__}: "
+                    f"load it with {declared[1]}.from_pretrained."
+                )
+            config["_class_name"] = declared[1]
+        return config
+
+    def save_config(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """Writes ``model_index.json`` in its remote-code form, and the code files beside it."""
+        super().save_config(save_directory, push_to_hub=False, **kwargs)  # type: ignore[misc]
+        index_path = Path(save_directory) / self.config_name  # type: ignore[attr-defined]
+        index = json.loads(index_path.read_text(encoding="utf-8"))
+        index["_class_name"] = ["pipeline", type(self).__name__]
+        index.pop("_name_or_path", None)  # a local path of whoever saved it
+        index_path.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for name, text in self._source_files.items():
+            (Path(save_directory) / name).write_text(text, encoding="utf-8")
+        if push_to_hub:
+            repo_id = kwargs.pop("repo_id", Path(save_directory).name)
+            self._upload_folder(save_directory, repo_id, token=kwargs.get("token"))  # type: ignore[attr-defined]
+
+    # ---- noise in -----------------------------------------------------------------------------------------------
+
+    def prepare_latents(
+        self,
+        batch_size: int,
+        generator: torch.Generator | list[torch.Generator] | None,
+        latents: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Initial noise, ``(batch_size, channels, height, width)``, scaled by the scheduler's ``init_noise_sigma``.
+
+        Raises:
+            ValueError: a list of generators of another length than the batch, or `latents` of another shape.
+        """
+        unet = self.unet  # type: ignore[attr-defined]
+        size = unet.config.sample_size
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (batch_size, unet.config.in_channels, height, width)
+        if isinstance(generator, list) and len(generator) != batch_size:
+            raise ValueError(
+                f"{len(generator)} generators were passed for {batch_size} images: pass one generator, or one per image."
+            )
+        device = self._execution_device  # type: ignore[attr-defined]
+        if latents is None:
+            latents = randn_tensor(shape, generator=generator, device=device, dtype=unet.dtype)
+        elif tuple(latents.shape) != shape:
+            raise ValueError(f"`latents` has shape {tuple(latents.shape)}, but this call needs {shape}.")
+        latents = latents.to(device=device, dtype=unet.dtype)
+        return latents * getattr(self.scheduler, "init_noise_sigma", 1.0)  # type: ignore[attr-defined]
+
+    # ---- steps --------------------------------------------------------------------------------------------------
+
+    def prepare_timesteps(self, num_inference_steps: int) -> torch.Tensor:
+        """Sets the scheduler's timesteps; refuses a scheduler that cannot integrate what the network predicts.
+
+        A flow-matching schedule is spaced as ``1, 1 - 1/n, ..., 1/n`` (not down to ``1/1000``, which would spend
+        the last evaluation on a step of length zero).
+        """
+        if not isinstance(num_inference_steps, int) or num_inference_steps < 1:
+            raise ValueError(f"`num_inference_steps` is {num_inference_steps!r}, but must be an integer of at least 1.")
+        scheduler = self.scheduler  # type: ignore[attr-defined]
+        device = self._execution_device  # type: ignore[attr-defined]
+        check_scheduler(scheduler)
+        if "sigmas" in inspect.signature(scheduler.set_timesteps).parameters and _is_flow_matching(scheduler):
+            sigmas = np.linspace(1.0, 1.0 / num_inference_steps, num_inference_steps)
+            scheduler.set_timesteps(sigmas=sigmas.tolist(), device=device)
+        else:
+            scheduler.set_timesteps(num_inference_steps, device=device)
+        return scheduler.timesteps
+
+    def scheduler_step(
+        self,
+        model_output: torch.Tensor,
+        timestep: torch.Tensor,
+        latents: torch.Tensor,
+        generator: torch.Generator | list[torch.Generator] | None,
+    ) -> torch.Tensor:
+        """One `scheduler.step`, passing `generator` to those schedulers that draw noise."""
+        step = self.scheduler.step  # type: ignore[attr-defined]
+        extra = {"generator": generator} if "generator" in inspect.signature(step).parameters else {}
+        return step(model_output, timestep, latents, return_dict=False, **extra)[0]
+
+    def scale_model_input(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        """`scheduler.scale_model_input` where the scheduler has one (flow-matching schedulers do not)."""
+        scale = getattr(self.scheduler, "scale_model_input", None)  # type: ignore[attr-defined]
+        return latents if scale is None else scale(latents, timestep)
+
+    def run_callback(
+        self,
+        callback: Callable[..., dict[str, Any]] | None,
+        names: Sequence[str],
+        step: int,
+        timestep: torch.Tensor,
+        tensors: dict[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        """Calls ``callback(pipe, step, timestep, {name: tensor})`` and returns `tensors` with what it replaced."""
+        if callback is None:
+            return tensors
+        outputs = callback(self, step, timestep, {name: tensors[name] for name in names})
+        return {name: outputs.pop(name, tensor) for name, tensor in tensors.items()}
+
+    def check_call(self, output_type: str | None, scale: int, callback_names: Sequence[str]) -> None:
+        """Checks the arguments that every sprite pipeline has, before any work is done."""
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"`output_type` is {output_type!r}, but must be one of {', '.join(OUTPUT_TYPES)}.")
+        if not isinstance(scale, int) or scale < 1:
+            raise ValueError(f"`scale` is {scale!r}, but sprites are enlarged by whole pixels: pass an integer of at least 1.")
+        unknown = [name for name in callback_names if name not in self._callback_tensor_inputs]
+        if unknown:
+            raise ValueError(
+                f"`callback_on_step_end_tensor_inputs` has {unknown}, but only {list(self._callback_tensor_inputs)} exist."
+            )
+
+    # ---- pixels out ---------------------------------------------------------------------------------------------
+
+    def postprocess(self, latents: torch.Tensor, output_type: str | None, scale: int) -> Any:
+        """Network space to images.
+
+        Args:
+            latents: ``(batch, channels, height, width)`` in ``[-1, 1]``; four channels are RGBA with premultiplied
+                colour.
+            output_type: ``"pil"`` (list of images), ``"np"`` (``(batch, height, width, channels)`` in ``[0, 1]``),
+                ``"pt"`` (``(batch, channels, height, width)`` in ``[0, 1]``) or ``"latent"`` (`latents` unchanged).
+            scale: whole-number enlargement, nearest neighbour.
+        """
+        if output_type == "latent":
+            return latents
+        config = self.config  # type: ignore[attr-defined]
+        images = (latents.float() / 2 + 0.5).clamp(0, 1)
+        images = center_crop(images, config.get("image_size"))
+        if images.shape[1] == 4:
+            images = unpremultiply(images, binary_alpha=config.get("binary_alpha", True))
+        if scale > 1:
+            images = images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+        if output_type == "pt":
+            return images
+        array = images.permute(0, 2, 3, 1).cpu().numpy()
+        if output_type == "np":
+            return array
+        array = (array * 255).round().astype(np.uint8)
+        return [Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels) for pixels in array]
+
+
+class SpriteLoraMixin(LoraBaseMixin):
+    """`load_lora_weights` / `save_lora_weights` and diffusers' adapter methods for pipelines whose network is a U-Net.
+
+    `UNet2DModel` has no adapter methods, so they are given to the instance on first use.
+    """
+
+    _lora_loadable_modules = ["unet"]  # noqa: RUF012 (diffusers' own class attribute)
+
+    def load_lora_weights(
+        self,
+        pretrained_model_name_or_path_or_dict: str | os.PathLike | dict[str, torch.Tensor],
+        adapter_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Loads a LoRA into ``self.unet``.
+
+        Args:
+            pretrained_model_name_or_path_or_dict: a folder or file written by `save_lora_weights`, a Hub id, or a
+                state dict with keys ``unet.<layer>.lora_A.weight``.
+            adapter_name: its name for `set_adapters`; ``default_<n>`` if not given.
+            kwargs: those of `huggingface_hub` (``weight_name``, ``subfolder``, ``revision``, ``token``, ...).
+
+        Raises:
+            ValueError: no LoRA weights for the U-Net in what was given.
+        """
+        options = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
+        state_dict, metadata = _fetch_state_dict(
+            pretrained_model_name_or_path_or_dict=pretrained_model_name_or_path_or_dict,
+            weight_name=kwargs.pop("weight_name", None),
+            use_safetensors=True,
+            user_agent={"file_type": "attn_procs_weights", "framework": "pytorch"},
+            allow_pickle=False,
+            metadata=kwargs.pop("metadata", None),
+            **{name: kwargs.pop(name, None) for name in options},
+        )
+        if not any(key.startswith("unet.") and "lora" in key for key in state_dict):
+            raise ValueError(
+                f"{pretrained_model_name_or_path_or_dict} has no LoRA weights for the U-Net "
+                "(keys 'unet.<layer>.lora_A.weight'): give the folder written by save_lora_weights."
+            )
+        unet = enable_adapters_on(self.unet)  # type: ignore[attr-defined]
+        unet.load_lora_adapter(
+            state_dict, prefix="unet", adapter_name=adapter_name, metadata=metadata, _pipeline=self, **kwargs
+        )
+
+    @classmethod
+    def save_lora_weights(
+        cls,
+        save_directory: str | os.PathLike,
+        unet_lora_layers: dict[str, torch.Tensor],
+        weight_name: str = LORA_WEIGHT_NAME_SAFE,
+        unet_lora_adapter_metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes LoRA layers, e.g. ``peft.get_peft_model_state_dict(pipe.unet)``, as safetensors.
+
+        Args:
+            unet_lora_layers: ``{"<layer>.lora_A.weight": tensor, ...}``.
+            unet_lora_adapter_metadata: ``LoraConfig.to_dict()``, kept in the file so that alpha and patterns survive.
+        """
+        if not unet_lora_layers:
+            raise ValueError("`unet_lora_layers` is empty: pass peft.get_peft_model_state_dict(pipe.unet).")
+        cls._save_lora_weights(
+            save_directory=save_directory,
+            lora_layers={"unet": unet_lora_layers},
+            lora_metadata={"unet": unet_lora_adapter_metadata},
+            weight_name=weight_name,
+            **kwargs,
+        )
+
+    def fuse_lora(self, components: Sequence[str] = ("unet",), **kwargs: Any) -> None:
+        """Adds the active LoRAs into the weights (see `LoraBaseMixin.fuse_lora`)."""
+        super().fuse_lora(components=list(components), **kwargs)
+
+    def unfuse_lora(self, components: Sequence[str] = ("unet",), **kwargs: Any) -> None:
+        """Takes fused LoRAs out again (see `LoraBaseMixin.unfuse_lora`)."""
+        super().unfuse_lora(components=list(components), **kwargs)
+
+
+def enable_adapters_on(unet: UNet2DModel) -> Any:
+    """Gives a `UNet2DModel` the methods of `PeftAdapterMixin`, in place; returns it.
+
+    The subclass keeps the name ``UNet2DModel``, so that what is saved still names the plain diffusers class.
+    """
+    if not isinstance(unet, PeftAdapterMixin):
+        unet.__class__ = type(type(unet).__name__, (type(unet), PeftAdapterMixin), {})
+    return unet
+
+
+def resolve_class_labels(
+    class_labels: int | str | Sequence[int | str] | torch.Tensor, id2label: dict[str, str], num_classes: int
+) -> torch.Tensor:
+    """Class ids, ``(batch,)`` int64, from ids or names, one or many.
+
+    Raises:
+        ValueError: an unknown name (the nearest is suggested), an id outside ``0 .. num_classes - 1``, or no label.
+    """
+    if isinstance(class_labels, torch.Tensor):
+        class_labels = class_labels.reshape(-1).tolist()
+    elif isinstance(class_labels, (int, str)):
+        class_labels = [class_labels]
+    if len(class_labels) == 0:
+        raise ValueError("`class_labels` is empty: pass at least one class id or name.")
+    label2id = {name: int(index) for index, name in id2label.items()}
+    ids = []
+    for label in class_labels:
+        if isinstance(label, str) and label not in label2id:
+            close = difflib.get_close_matches(label.lower(), label2id, n=1, cutoff=0.4)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"Unknown class {label!r}.{hint} Known classes: {', '.join(label2id) or 'ids only'}.")
+        index = label2id[label] if isinstance(label, str) else int(label)
+        if not 0 <= index < num_classes:
+            raise ValueError(f"Class id {index} is out of range: this model has classes 0 to {num_classes - 1}.")
+        ids.append(index)
+    return torch.tensor(ids, dtype=torch.long)
+
+
+def classifier_free_guidance(model_output: torch.Tensor, guidance_scale: float) -> torch.Tensor:
+    """``uncond + w (cond - uncond)`` of a batch stacked as ``[uncond, cond]`` (Ho & Salimans 2022, eq. 6).
+
+    Args:
+        model_output: ``(2 batch, channels, height, width)``.
+        guidance_scale: ``w``; 1 is no guidance.
+
+    Returns:
+        ``(batch, channels, height, width)``.
+    """
+    unconditional, conditional = model_output.chunk(2)
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
+def center_crop(images: torch.Tensor, size: int | Sequence[int] | None) -> torch.Tensor:
+    """Cuts ``(batch, channels, H, W)`` to `size`, undoing the padding of sizes that a U-Net cannot halve."""
+    if size is None:
+        return images
+    height, width = (size, size) if isinstance(size, int) else size
+    top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
+    return images[:, :, top : top + height, left : left + width]
+
+
+def unpremultiply(images: torch.Tensor, binary_alpha: bool) -> torch.Tensor:
+    """Premultiplied to straight RGBA, ``(batch, 4, height, width)`` in ``[0, 1]``; colour is 0 where alpha is.
+
+    Colour is divided by the alpha that the network gave, before that is made binary, so that edge pixels keep their
+    full colour.
+    """
+    color, alpha = images[:, :3], images[:, 3:]
+    visible = alpha >= 0.5 if binary_alpha else alpha > 0.5 / 255
+    color = torch.where(visible, color / alpha.clamp(min=1e-3), torch.zeros_like(color)).clamp(0, 1)
+    alpha = visible.to(alpha.dtype) if binary_alpha else torch.where(visible, alpha, torch.zeros_like(alpha))
+    return torch.cat([color, alpha], dim=1)
+
+
+def check_scheduler(scheduler: Any) -> None:
+    """Refuses a scheduler whose integration does not fit the prediction type in its own config.
+
+    The trainer records ``prediction_type`` (``"flow_prediction"`` for rectified flow) in the scheduler's config, and
+    `from_config` hands it on to whatever scheduler is swapped in.
+
+    Raises:
+        ValueError: a flow model with a diffusion scheduler, or the reverse.
+    """
+    predicted = scheduler.config.get("prediction_type", "flow_prediction" if _is_flow_matching(scheduler) else None)
+    is_flow_scheduler = _is_flow_matching(scheduler) or (
+        "use_flow_sigmas" in inspect.signature(type(scheduler).__init__).parameters and scheduler.config.use_flow_sigmas
+    )
+    name = type(scheduler).__name__
+    if predicted == "flow_prediction" and not is_flow_scheduler:
+        raise ValueError(
+            f"This model predicts a flow, which {name} cannot integrate: use FlowMatchEulerDiscreteScheduler, "
+            "FlowMatchHeunDiscreteScheduler, DPMSolverMultistepScheduler or UniPCMultistepScheduler."
+        )
+    if predicted != "flow_prediction" and is_flow_scheduler:
+        raise ValueError(
+            f"This model predicts {predicted!r}, which {name} cannot integrate: use DDPMScheduler, DDIMScheduler, "
+            "DPMSolverMultistepScheduler or UniPCMultistepScheduler."
+        )
+
+
+def _is_flow_matching(scheduler: Any) -> bool:
+    return type(scheduler).__name__.startswith("FlowMatch")

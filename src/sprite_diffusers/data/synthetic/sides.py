@@ -1,0 +1,2 @@
+from .sketch import Sketch
+SIDES = ()

@@ -1,0 +1,283 @@
+"""Diffusion and flow models in pixel space, unconditional and class-conditional."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import DiffusionPipeline, UNet2DModel
+from PIL import Image
+
+from .. import hub
+from ..data import Augmentation, EpochSampler, SpriteArrays, SpriteDataset, load_sprites, make_grid
+from ..data.pixels import parse_color
+from ..errors import SpriteError
+from ..objectives import Objective, build_objective
+from ..pipelines import ClassCondPipeline, SpriteDDPMPipeline
+from .base import FitResult, Trainer
+from .config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+
+PREVIEWS_PER_ROW = 10
+MAX_VALIDATION_IMAGES = 1024
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """All settings of one training; `condition` is `None` for an unconditional model."""
+
+    trainer: TrainerConfig
+    data: DataConfig
+    unet: UNetConfig
+    objective: ObjectiveConfig
+    condition: ClassCondConfig | None = None
+
+
+def fit_diffusion(config: DiffusionConfig) -> FitResult:
+    """Loads the data, builds the network, trains, and (if asked) uploads: all that a launch script needs.
+
+    Raises:
+        SpriteError: bad settings or data; nothing has been written then.
+    """
+    trainer = DiffusionTrainer(config, load_data(config.data))
+    result = trainer.fit()
+    if trainer.accelerator.is_main_process and result.status == "finished":
+        print(f"pipeline: {result.output_dir}")
+        print(f"samples:  {result.samples}")
+        if trainer.run:
+            print(f"MLflow:   {trainer.run.describe()}")
+        if config.trainer.push_to_hub:
+            repo_id = str(config.trainer.hub_model_id)
+            print(f"uploaded: {hub.push(result.output_dir, repo_id, config.trainer.hub_private)}")
+    return result
+
+
+def load_data(config: DataConfig) -> SpriteDataset:
+    """`load_sprites` with the settings of `config`."""
+    return load_sprites(
+        config.dataset,
+        image_size=config.image_size,
+        mode=config.image_mode,
+        background=config.background,
+        labels=config.labels,
+        class_names=config.class_names,
+        validation_split=config.validation_split,
+        num_samples=config.num_samples,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
+def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_embeds: int | None) -> UNet2DModel:
+    """A `UNet2DModel` for sprites of `image_size`, which is rounded up to what the network can halve.
+
+    Raises:
+        SpriteError: settings that do not make a network.
+    """
+    levels = len(config.block_out_channels)
+    narrow = [width for width in config.block_out_channels if width % config.norm_num_groups]
+    if narrow:
+        raise SpriteError(
+            f"--block_out_channels has {narrow[0]}, which --norm_num_groups {config.norm_num_groups} does not divide: "
+            "change one of them."
+        )
+    if any(not 0 <= level < levels for level in config.attention_levels):
+        raise SpriteError(f"--attention_levels is {config.attention_levels}, but the levels are 0 to {levels - 1}.")
+    attention = [level in config.attention_levels for level in range(levels)]
+    factor = 2 ** (levels - 1)
+    return UNet2DModel(
+        sample_size=math.ceil(image_size / factor) * factor,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=tuple(config.block_out_channels),
+        layers_per_block=config.layers_per_block,
+        down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attention),
+        up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attention)),
+        add_attention=config.mid_attention,
+        resnet_time_scale_shift=config.resnet_time_scale_shift,
+        norm_num_groups=config.norm_num_groups,
+        dropout=config.dropout,
+        num_class_embeds=num_class_embeds,
+    )
+
+
+class DiffusionTrainer(Trainer):
+    """Trains a U-Net to undo noise; with labels if ``config.condition`` is given.
+
+    Args:
+        config: all settings.
+        dataset: from `load_sprites`.
+
+    Raises:
+        SpriteError: class-conditional training on data without classes, and as `Trainer`.
+    """
+
+    def __init__(self, config: DiffusionConfig, dataset: SpriteDataset):
+        self.settings, self.report = config, dataset.report
+        self.name = "sprite-ddpm" if config.condition is None else "class-cond"
+        self.class_names = list(self.report.class_names or [])
+        if config.condition is not None and not self.class_names:
+            raise SpriteError(
+                f"--dataset {config.data.dataset} has no classes: train without them (training/train_ddpm.py), or give "
+                "labels (one folder per class, a label column, or --labels)."
+            )
+        self.train_data = SpriteArrays.from_dataset(dataset["train"])
+        self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
+        self.objective = self._build_objective()
+        torch.manual_seed(config.trainer.seed)
+        channels = self.train_data.pixels.shape[-1]
+        self.unet = build_unet(config.unet, channels, self.report.image_size, self._num_class_embeds())
+        super().__init__(config.trainer, self.unet, len(self.train_data))
+        self._say(self.report.summary())
+        self.sampler = EpochSampler(
+            len(self.train_data),
+            config.trainer.train_batch_size,
+            config.trainer.seed,
+            self.accelerator.process_index,
+            self.accelerator.num_processes,
+        )
+        self.augmentation = self._build_augmentation()
+
+    # ---- what the loop asks for ---------------------------------------------------------------------------------
+
+    def training_step(self, micro_step: int) -> torch.Tensor:
+        # one generator per process and micro-batch: a resumed run draws what the interrupted one would have drawn
+        position = micro_step * self.accelerator.num_processes + self.accelerator.process_index
+        generator = torch.Generator().manual_seed((self.config.seed << 40) + position)
+        indices = self.sampler.indices(micro_step)
+        clean, labels = self.train_data.batch(indices, self.augmentation, generator)
+        if labels is not None and self.settings.condition is not None:
+            dropped = torch.rand(len(labels), generator=generator) < self.settings.condition.class_dropout
+            labels = torch.where(dropped, len(self.class_names), labels)
+        return self._loss(clean, labels, generator)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(self.config.seed)
+        total, count = 0.0, min(len(self.validation_data), MAX_VALIDATION_IMAGES)
+        for start in range(0, count, 256):
+            rows = torch.arange(start, min(start + 256, count)).numpy()
+            clean, labels = self.validation_data.batch(rows)
+            total += float(self._loss(clean, labels, generator, model=self.unet)) * len(rows)
+        return {"loss": total / count}
+
+    def preview(self) -> Image.Image:
+        pipeline = self.pipeline()
+        pipeline.set_progress_bar_config(disable=True)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        background = "checker" if self.report.mode == "RGBA" else self.report.background
+        scale = max(1, 64 // self.report.image_size)
+        if isinstance(pipeline, ClassCondPipeline):
+            images = pipeline(self.class_names, num_images_per_prompt=PREVIEWS_PER_ROW, generator=generator).images
+            return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=self.class_names)
+        images = pipeline(batch_size=6 * PREVIEWS_PER_ROW, generator=generator).images
+        return make_grid(images, PREVIEWS_PER_ROW, scale, background=background)
+
+    def save(self, directory: Path) -> None:
+        hub.export(self.pipeline(), directory, self._card(directory))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "data_fingerprint": self.report.fingerprint,
+            "unet": asdict(self.settings.unet),
+            "objective": asdict(self.settings.objective),
+            "condition": None if self.settings.condition is None else asdict(self.settings.condition),
+            "seed": self.config.seed,
+            "images_per_step": self.images_per_step,
+        }
+
+    def params(self) -> dict[str, Any]:
+        settings = asdict(self.settings)
+        return {key: value for group in settings.values() if group for key, value in group.items()}
+
+    # ---- parts --------------------------------------------------------------------------------------------------
+
+    def pipeline(self) -> DiffusionPipeline:
+        """The pipeline around the network as it is now."""
+        objective = self.settings.objective
+        options: dict[str, Any] = {
+            "default_num_inference_steps": objective.num_inference_steps,
+            "image_size": self.report.image_size if self.report.image_size != self.unet.config.sample_size else None,
+            "binary_alpha": self.report.binary_alpha,
+        }
+        scheduler = self.objective.sampling_scheduler()
+        if self.settings.condition is None:
+            return SpriteDDPMPipeline(self.unet, scheduler, **options)
+        return ClassCondPipeline(
+            self.unet,
+            scheduler,
+            id2label={str(index): name for index, name in enumerate(self.class_names)},
+            default_guidance_scale=self.settings.condition.guidance_scale,
+            **options,
+        )
+
+    def _loss(
+        self,
+        clean: torch.Tensor,
+        labels: torch.Tensor | None,
+        generator: torch.Generator,
+        model: torch.nn.Module | None = None,
+    ) -> torch.Tensor:
+        """Loss of ``(batch, channels, height, width)`` sprites; labels are left out of unconditional training."""
+        margin = self.unet.config.sample_size - self.report.image_size
+        if margin:
+            before = margin // 2
+            clean = F.pad(clean, (before, margin - before, before, margin - before), mode="replicate")
+        corrupted = self.objective.corrupt(clean.to(self.accelerator.device), generator)
+        condition = {} if self.settings.condition is None else {"class_labels": labels.to(self.accelerator.device)}  # type: ignore[union-attr]
+        prediction = (model or self.model)(corrupted.sample, corrupted.timesteps, return_dict=False, **condition)[0]
+        return self.objective.loss(prediction, corrupted)
+
+    def _build_objective(self) -> Objective:
+        options = asdict(self.settings.objective)
+        options.pop("num_inference_steps")
+        return build_objective(**options)
+
+    def _num_class_embeds(self) -> int | None:
+        if self.settings.condition is None:
+            return None
+        return len(self.class_names) + (self.settings.condition.class_dropout > 0)
+
+    def _build_augmentation(self) -> Augmentation | None:
+        data = self.settings.data
+        if not (data.random_flip or data.random_shift or data.palette_swap):
+            return None
+        return Augmentation(
+            horizontal_flip=data.random_flip,
+            max_shift=data.random_shift,
+            palette_swap=data.palette_swap,
+            skip_classes=tuple(i for i, name in enumerate(self.class_names) if name in data.no_flip_classes),
+            fill=parse_color(data.background),
+        )
+
+    def _card(self, directory: Path) -> Any:
+        report, figures = self.report, self.summary()
+        best = figures.get("best_validation_loss")
+        return hub.model_card(
+            "sprite_ddpm" if self.settings.condition is None else "class_cond",
+            model_name=directory.resolve().name,
+            dataset=Path(self.settings.data.dataset).name,
+            results={} if best is None else {"validation_loss": best},
+            tags=["unconditional" if self.settings.condition is None else "class-conditional", report.mode.lower()],
+            repo_id=self.config.hub_model_id or directory.resolve().name,
+            image_size=report.image_size,
+            image_mode=report.mode,
+            classes=", ".join(self.class_names),
+            example_class=repr(self.class_names[0]) if self.class_names else "",
+            parameters=f"{figures['parameters'] / 1e6:.1f} million",
+            training_facts=self._training_facts(),
+        )
+
+    def _training_facts(self) -> str:
+        objective, figures = self.settings.objective, self.summary()
+        return "\n".join([
+            "## Training",
+            "",
+            f"- Data: `{Path(self.settings.data.dataset).name}`, {self.report.split_sizes['train']:,} sprites after "
+            f"{self.report.num_duplicates:,} exact duplicates were removed; fingerprint `{self.report.fingerprint[:16]}`.",
+            f"- Objective: {objective.prediction_type}, {objective.loss_type}.",
+            f"- {figures['steps']:,.0f} steps, {figures['images']:,.0f} images in {figures['train_seconds'] / 60:.1f} minutes "
+            f"({figures['images_per_second']:.0f} images/s on {self.accelerator.device.type}); seed {self.config.seed}.",
+        ])  # fmt: skip

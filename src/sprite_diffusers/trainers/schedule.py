@@ -1,0 +1,42 @@
+"""How long a run lasts and what its learning rate is: by steps, by minutes, or by both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of a run; it ends at whichever comes first.
+
+    Attributes:
+        max_steps: optimizer steps.
+        max_seconds: wall-clock seconds of training.
+    """
+
+    max_steps: int | None
+    max_seconds: float | None
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the run that is done after `step` optimizer steps and `seconds`; 1 and above is the end."""
+        by_steps = step / self.max_steps if self.max_steps else 0.0
+        by_time = seconds / self.max_seconds if self.max_seconds else 0.0
+        return max(by_steps, by_time)
+
+
+def learning_rate_factor(scheduler: str, progress: float, step: int, warmup_steps: int) -> float:
+    """Factor on the peak learning rate for the optimizer step number `step` (0 is the first).
+
+    Args:
+        scheduler: ``"constant"``, ``"linear"`` or ``"cosine"``; the last two fall to 0 at the end of the run.
+        progress: share of the run that is done, see `Budget.progress`.
+        warmup_steps: steps of linear warm-up, on top of the schedule.
+    """
+    progress = min(progress, 1.0)
+    decay = {
+        "constant": 1.0,
+        "linear": 1.0 - progress,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
+    }[scheduler]
+    return decay * min(1.0, (step + 1) / (warmup_steps + 1))

@@ -1,0 +1,28 @@
+"""Trains a class-conditional sprite model: ``accelerate launch training/train_cond.py --help``."""
+
+from pathlib import Path
+
+from sprite_diffusers.scripts import run_script
+from sprite_diffusers.trainers.config import (
+    ClassCondConfig,
+    DataConfig,
+    ObjectiveConfig,
+    TrainerConfig,
+    UNetConfig,
+    parse_config,
+)
+from sprite_diffusers.trainers.diffusion import DiffusionConfig, fit_diffusion
+
+
+def main() -> None:
+    trainer, data, unet, objective, condition = parse_config(
+        [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig],
+        config_dir=Path(__file__).parent / "configs",
+        default_config="default.yaml",
+        description=__doc__,
+    )
+    fit_diffusion(DiffusionConfig(trainer, data, unet, objective, condition))
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,21 @@
+"""Trains an unconditional sprite model: ``accelerate launch training/train_ddpm.py --help``."""
+
+from pathlib import Path
+
+from sprite_diffusers.scripts import run_script
+from sprite_diffusers.trainers.config import DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig, parse_config
+from sprite_diffusers.trainers.diffusion import DiffusionConfig, fit_diffusion
+
+
+def main() -> None:
+    trainer, data, unet, objective = parse_config(
+        [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig],
+        config_dir=Path(__file__).parent / "configs",
+        default_config="default.yaml",
+        description=__doc__,
+    )
+    fit_diffusion(DiffusionConfig(trainer, data, unet, objective))
+
+
+if __name__ == "__main__":
+    run_script(main)

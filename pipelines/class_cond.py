@@ -128,7 +128,9 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         """
         config = self.config
         self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
-        num_inference_steps = config.default_num_inference_steps if num_inference_steps is None else num_inference_steps
+        num_inference_steps = (
+            config.default_num_inference_steps if num_inference_steps is None else num_inference_steps
+        )
         self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
         start, stop = config.default_guidance_interval if guidance_interval is None else guidance_interval
         if not 0 <= start <= stop <= 1:
@@ -159,7 +161,9 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
-    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor, guided: bool) -> torch.Tensor:
+    def predict(
+        self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor, guided: bool
+    ) -> torch.Tensor:
         """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if `guided`."""
         if not guided:
             return self.unet(sample, timestep, class_labels=labels, return_dict=False)[0]

@@ -116,7 +116,9 @@ class SpritePipelineMixin:
         the last evaluation on a step of length zero).
         """
         if not isinstance(num_inference_steps, int) or num_inference_steps < 1:
-            raise ValueError(f"`num_inference_steps` is {num_inference_steps!r}, but must be an integer of at least 1.")
+            raise ValueError(
+                f"`num_inference_steps` is {num_inference_steps!r}, but must be an integer of at least 1."
+            )
         scheduler = self.scheduler  # type: ignore[attr-defined]
         device = self._execution_device  # type: ignore[attr-defined]
         check_scheduler(scheduler)
@@ -163,7 +165,9 @@ class SpritePipelineMixin:
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"`output_type` is {output_type!r}, but must be one of {', '.join(OUTPUT_TYPES)}.")
         if not isinstance(scale, int) or scale < 1:
-            raise ValueError(f"`scale` is {scale!r}, but sprites are enlarged by whole pixels: pass an integer of at least 1.")
+            raise ValueError(
+                f"`scale` is {scale!r}, but sprites are enlarged by whole pixels: pass an integer of at least 1."
+            )
         unknown = [name for name in callback_names if name not in self._callback_tensor_inputs]
         if unknown:
             raise ValueError(
@@ -364,7 +368,8 @@ def check_scheduler(scheduler: Any) -> None:
     """
     predicted = scheduler.config.get("prediction_type", "flow_prediction" if _is_flow_matching(scheduler) else None)
     is_flow_scheduler = _is_flow_matching(scheduler) or (
-        "use_flow_sigmas" in inspect.signature(type(scheduler).__init__).parameters and scheduler.config.use_flow_sigmas
+        "use_flow_sigmas" in inspect.signature(type(scheduler).__init__).parameters
+        and scheduler.config.use_flow_sigmas
     )
     name = type(scheduler).__name__
     if predicted == "flow_prediction" and not is_flow_scheduler:

@@ -79,7 +79,9 @@ class Objective(ABC):
         return (error * corrupted.weight).mean()
 
 
-def elementwise_loss(prediction: torch.Tensor, target: torch.Tensor, loss_type: str, huber_delta: float) -> torch.Tensor:
+def elementwise_loss(
+    prediction: torch.Tensor, target: torch.Tensor, loss_type: str, huber_delta: float
+) -> torch.Tensor:
     """Mean error of each example, ``(batch,)``: squared error, or Huber (smooth L1 times `huber_delta`)."""
     if loss_type == "huber":
         error = F.huber_loss(prediction.float(), target.float(), reduction="none", delta=huber_delta)

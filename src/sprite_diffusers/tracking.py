@@ -35,10 +35,11 @@ class TrackedRun:
         tags: dict[str, str],
         run_id: str | None = None,
     ):
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # its migrations of a new mlflow.db
         import mlflow  # here, because it takes seconds and sampling does not need it
         from mlflow.exceptions import MlflowException
 
+        for chatty in ("alembic", "mlflow.store.db.utils"):  # they tell of each table of a new mlflow.db
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI)
         mlflow.set_tracking_uri(uri)
         self.client = mlflow.MlflowClient()
@@ -47,7 +48,9 @@ class TrackedRun:
             self.run_id = self._existing(run_id) or self._create(experiment_name, run_name, params, tags)
         except Exception as error:
             # MLflow lets errors of SQLAlchemy, of drivers and of requests through: whichever it was, the store is unusable
-            raise SpriteError(f"The MLflow store {uri} cannot be used: {_first_line(error)}. Move it away, or set MLFLOW_TRACKING_URI.") from error
+            raise SpriteError(
+                f"The MLflow store {uri} cannot be used: {_first_line(error)}. Move it away, or set MLFLOW_TRACKING_URI."
+            ) from error
         self.uri = uri
         self.experiment_name = experiment_name
 

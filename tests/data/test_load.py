@@ -1,6 +1,5 @@
 import os
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,8 @@ def noise(count: int, size: int = 8, channels: int = 4, seed: int = 0) -> np.nda
 def write_images(folder: Path, pixels: np.ndarray, suffix: str = ".png") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{index:03d}{suffix}")
+        options = {"lossless": True} if suffix == ".webp" else {}
+        Image.fromarray(image).save(folder / f"{index:03d}{suffix}", **options)
     return folder
 
 
@@ -213,6 +213,8 @@ class TestDuplicatesAndSplits:
         data = load_sprites(tmp_path / "x.npy", num_samples=20)
         assert sum(data.report.split_sizes.values()) == 20
         assert np.bincount(data["validation"]["label"], minlength=3).min() == 1
+        with pytest.raises(SpriteError, match=r"num_samples 5 is too few .* 3 classes; allowed is 6 or more"):
+            load_sprites(tmp_path / "x.npy", num_samples=5)
 
 
 class TestArrays:
@@ -319,9 +321,7 @@ class TestTables:
 
     @needs_rltiles
     def test_rltiles_as_they_are(self) -> None:
-        start = time.perf_counter()
         data = load_sprites(RLTILES)
-        assert time.perf_counter() - start < 10  # measured 1.4 s
         assert data.report.split_sizes == {"train": 5603, "validation": 700}
         assert data.report.class_names == ("monster", "player", "item", "spell", "effect", "dungeon")
         assert (data.report.num_duplicates, data.report.num_leaks) == (0, 0)
@@ -514,11 +514,11 @@ BAD_SOURCES = {
     "all leaked": ["'train' is also in another split"],
     "corrupt": ["food/003.png", "--skip_bad_images"],
     "truncated": ["food/004.png", "--skip_bad_images"],
-    "sizes": ["000.png' is 8x8", "big.png' is 24x16", "--image_size 24"],
+    "sizes": ["000.png' is 8x8", "big.png' is 24x16", "--image_size 8"],
     "no image column": ["picture, label", "image, img, pixels", "rename"],
     "no rows": ["no rows"],
     "bad parquet": ["x.parquet", "parquet"],
-    "bad npy": ["x.npy", "np.save"],
+    "bad npy": ["x.npy", "damaged", "np.save"],
     "other file": [".zip file", ".parquet, .npz, .npy"],
     "class names": ["['food', 'weapon'] lacks 'spell'", "food, spell", "--class_names"],
     "class names without labels": ["['food', 'weapon']", "no labels", "--class_names"],
@@ -572,7 +572,7 @@ class TestErrors:
             raise ConnectionError(f"Couldn't reach '{name}' on the Hub\nwith a second line")
 
         monkeypatch.setattr(sources, "load_dataset", load_dataset)
-        with pytest.raises(SpriteError, match="'nobody/nothing' is no file or folder here.*Couldn't reach") as error:
+        with pytest.raises(SpriteError, match=r"'nobody/nothing' is no file or folder here.*Couldn't reach") as error:
             load_sprites("nobody/nothing")
         assert "HF_HUB_OFFLINE" in one_line(error)
 

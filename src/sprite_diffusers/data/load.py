@@ -154,17 +154,13 @@ def load_sprites(
         skip_bad_images=skip_bad_images,
     )
     splits, names = _unify_classes(splits, class_names, str(source))
-    num_read, num_bad = sum(map(len, splits.values())), sum(split.num_bad for split in splits.values())
-
-    num_duplicates = num_merged = num_conflicts = 0
-    if deduplicate:
-        splits, num_duplicates, num_conflicts = _deduplicate(splits)
+    if num_samples is not None and "validation" not in splits and num_samples < 2 * len(names or ()):
+        raise SpriteError(
+            f"num_samples {num_samples} is too few to train and validate {len(names or ())} classes; allowed is "
+            f"{2 * len(names or ())} or more: change --num_samples"
+        )
     mode = mode or ("RGBA" if any(_has_alpha(split.pixels) for split in splits.values()) else "RGB")
-    splits = _to_one_size(splits, image_size, background if mode == "RGB" else None, str(source))
-    if deduplicate:
-        splits, num_merged, conflicts = _deduplicate(splits)
-        num_conflicts += conflicts
-    splits, num_leaks = _remove_leaks(splits)
+    splits, counts = _clean(splits, image_size, background if mode == "RGB" else None, deduplicate, str(source))
     if num_samples is not None and len(splits["train"]) > num_samples:
         splits["train"] = _subset(splits["train"], num_samples, seed)
     if "validation" not in splits:
@@ -175,14 +171,9 @@ def load_sprites(
     dataset = SpriteDataset({name: _to_dataset(split, names, mode) for name, split in splits.items()})
     dataset.report = LoadReport(
         source=str(source),
-        num_read=num_read,
-        num_bad=num_bad,
-        num_duplicates=num_duplicates,
-        num_merged=num_merged,
-        num_leaks=num_leaks,
-        num_label_conflicts=num_conflicts,
+        **counts,
         split_sizes={name: len(split) for name, split in splits.items()},
-        image_size=train.pixels[0].shape[0],
+        image_size=train.array.shape[1],
         mode=mode,
         background=background,
         binary_alpha=mode == "RGB" or all(np.isin(split.array[..., 3], (0, 255)).all() for split in splits.values()),
@@ -191,6 +182,31 @@ def load_sprites(
         fingerprint=_fingerprint(train),
     )
     return dataset
+
+
+def _clean(
+    splits: dict[str, RawSplit], image_size: int | None, background: str | None, deduplicate: bool, source: str
+) -> tuple[dict[str, RawSplit], dict[str, int]]:
+    """Splits of one size without repeats or leaks, and the counts of `LoadReport`.
+
+    Repeats are looked for twice: before resizing, which is what the user has, and after it, which is what a model
+    will see.
+    """
+    counts = {
+        "num_read": sum(len(split) for split in splits.values()),
+        "num_bad": sum(split.num_bad for split in splits.values()),
+        "num_duplicates": 0,
+        "num_merged": 0,
+        "num_label_conflicts": 0,
+    }
+    if deduplicate:
+        splits, counts["num_duplicates"], counts["num_label_conflicts"] = _deduplicate(splits)
+    splits = _to_one_size(splits, image_size, background, source)
+    if deduplicate:
+        splits, counts["num_merged"], conflicts = _deduplicate(splits)
+        counts["num_label_conflicts"] += conflicts
+    splits, counts["num_leaks"] = _remove_leaks(splits)
+    return splits, counts
 
 
 def _check_arguments(
@@ -222,6 +238,7 @@ def _unify_classes(
     """One list of class names for all splits, with the labels renumbered to match it."""
     if "train" not in splits:
         raise SpriteError(f"{source!r} has the splits {', '.join(splits)}; allowed is any set with train: rename one")
+    splits = {"train": splits["train"]} | splits  # train first: its classes come first
     unlabelled = [name for name, split in splits.items() if split.labels is None]
     if unlabelled and len(unlabelled) < len(splits):
         raise SpriteError(
@@ -348,7 +365,6 @@ def _common_size(splits: dict[str, RawSplit], source: str) -> int:
     longest = max(height, width)
     for split in splits.values():
         for name, image in zip(split.names, split.pixels, strict=True):
-            longest = max(longest, *image.shape[:2])
             if image.shape[:2] != (height, width):
                 raise SpriteError(
                     f"images of {source!r} differ in size: {reference.names[0]!r} is {width}x{height} and {name!r} is "

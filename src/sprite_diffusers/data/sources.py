@@ -401,8 +401,8 @@ def _unpickled(load: Callable[[], Any], where: str) -> Any:
     except (ValueError, EOFError, OSError) as error:
         if "pickle" in str(error):
             raise SpriteError(
-                f"{where!r} holds pickled objects, which are never loaded (they can run code); save a plain array: "
-                "np.save(path, np.stack(images))"
+                f"{where!r} is no plain array: it is damaged, or it holds pickled objects, which are never loaded because "
+                "they can run code; save it again with np.save(path, np.stack(images))"
             ) from error
         raise SpriteError(
             f"cannot read {where!r} as a numpy file ({str(error).splitlines()[0]}); save it again with np.save"
@@ -473,13 +473,13 @@ def _encode_labels(values: Any, where: str) -> tuple[np.ndarray, tuple[str, ...]
         if len(wrong):
             raise SpriteError(
                 f"{where} is not one-hot: row {wrong[0]} is {array[wrong[0]].tolist()}; allowed is a single 1 and "
-                "zeros in each row"
+                "zeros in each row: change the labels"
             )
         return array.argmax(axis=1).astype(np.int64), None
     flat = array.reshape(len(array))
     wrong = np.flatnonzero(~((flat >= 0) & (flat == np.floor(flat))))
     if len(wrong):
         raise SpriteError(
-            f"{where} has the label {flat[wrong[0]]} in row {wrong[0]}; allowed are whole numbers from 0"
+            f"{where} has the label {flat[wrong[0]]} in row {wrong[0]}; allowed are whole numbers from 0: change it"
         )
     return flat.astype(np.int64), None

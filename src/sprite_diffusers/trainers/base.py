@@ -97,6 +97,7 @@ class Trainer:
             betas=(config.adam_beta1, config.adam_beta2),
             weight_decay=config.adam_weight_decay,
             eps=config.adam_epsilon,
+            fused=self.accelerator.device.type in ("cpu", "cuda"),
         )
         self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
         self.state = TrainState()
@@ -315,7 +316,9 @@ class Trainer:
             self.ema.optimization_step = self.state.step - self.state.nonfinite
             for number, tensor in enumerate(self.ema.shadow_params):
                 tensor.copy_(averages[f"ema.{number}"])
-        self.best_weights = [averages[f"best.{number}"] for number in range(sum(key.startswith("best.") for key in averages))]
+        self.best_weights = [
+            averages[f"best.{number}"] for number in range(sum(key.startswith("best.") for key in averages))
+        ]
         self._say(f"Resumed from {path} at step {self.state.step}.")
 
     def _checkpoint(self) -> Path:
@@ -395,7 +398,7 @@ class Trainer:
         if not self.config.use_ema:
             return None
         config = self.config
-        ema = EMAModel(
+        return EMAModel(
             self.raw_model.parameters(),
             decay=config.ema_max_decay,
             use_ema_warmup=True,
@@ -403,8 +406,6 @@ class Trainer:
             power=config.ema_power,
             foreach=True,
         )
-        self.accelerator.register_for_checkpointing(ema)
-        return ema
 
     def _plan(self, num_examples: int) -> Budget:
         config = self.config

@@ -71,7 +71,9 @@ def verify_checkpoint(path: Path) -> None:
         if not file.is_file():
             raise SpriteError(f"{path} is damaged: {name} is missing.")
         if file.stat().st_size != expected["size"]:
-            raise SpriteError(f"{path} is damaged: {name} has {file.stat().st_size} bytes instead of {expected['size']}.")
+            raise SpriteError(
+                f"{path} is damaged: {name} has {file.stat().st_size} bytes instead of {expected['size']}."
+            )
         if _sha256(file) != expected["sha256"]:
             raise SpriteError(f"{path} is damaged: the content of {name} has changed.")
 
@@ -94,7 +96,9 @@ def find_checkpoint(output_dir: Path, which: str) -> Path:
     if which != "latest":
         path = Path(which)
         if not path.is_dir():
-            raise SpriteError(f"--resume_from_checkpoint {which}: no such folder; pass 'latest' or a checkpoint's path.")
+            raise SpriteError(
+                f"--resume_from_checkpoint {which}: no such folder; pass 'latest' or a checkpoint's path."
+            )
         try:
             verify_checkpoint(path)
         except SpriteError as error:

@@ -20,18 +20,24 @@ class TrainerConfig:
     """Settings that every trainer has. Training ends at whichever of the three limits given comes first."""
 
     output_dir: str | None = field(
-        default=None, metadata={"help": "Where the pipeline, checkpoints and samples go; outputs/<run name> if not given."}
+        default=None,
+        metadata={"help": "Where the pipeline, checkpoints and samples go; outputs/<run name> if not given."},
     )
-    overwrite_output_dir: bool = field(
-        default=False, metadata={"help": "Replace the model that --output_dir holds."}
+    overwrite_output_dir: bool = field(default=False, metadata={"help": "Replace the model that --output_dir holds."})
+    run_name: str | None = field(
+        default=None, metadata={"help": "Name of the MLflow run; made from the settings if not given."}
     )
-    run_name: str | None = field(default=None, metadata={"help": "Name of the MLflow run; made from the settings if not given."})
-    experiment_name: str | None = field(default=None, metadata={"help": "MLflow experiment; the trainer's name if not given."})
+    experiment_name: str | None = field(
+        default=None, metadata={"help": "MLflow experiment; the trainer's name if not given."}
+    )
     seed: int = field(default=0, metadata={"help": "Fixes weights, data order, noise and previews."})
     num_train_epochs: float | None = field(default=None, metadata={"help": "Limit: passes over the training set."})
     max_train_steps: int | None = field(default=None, metadata={"help": "Limit: optimizer steps."})
     max_train_minutes: float | None = field(
-        default=None, metadata={"help": "Limit: wall-clock minutes; the learning-rate schedule is planned over them. 5 if no limit is given."}
+        default=None,
+        metadata={
+            "help": "Limit: wall-clock minutes; the learning-rate schedule is planned over them. 5 if no limit is given."
+        },
     )
     train_batch_size: int = field(default=128, metadata={"help": "Images per process and micro-batch."})
     gradient_accumulation_steps: int = field(default=1, metadata={"help": "Micro-batches per optimizer step."})
@@ -49,10 +55,17 @@ class TrainerConfig:
         default=None, metadata={"help": "Mixed precision; what `accelerate launch` was told if not given."}
     )
     num_cpu_threads: int | None = field(
-        default=None, metadata={"help": "Threads per process when training on the CPU; its share of the physical cores if not given."}
+        default=None,
+        metadata={
+            "help": "Threads per process when training on the CPU; its share of the physical cores if not given."
+        },
     )
-    use_ema: bool = field(default=True, metadata={"help": "Keep an exponential moving average of the weights, and sample with it."})
-    ema_inv_gamma: float = field(default=1.0, metadata={"help": "EMA warm-up: decay = 1 - (1 + step / inv_gamma) ** -power."})
+    use_ema: bool = field(
+        default=True, metadata={"help": "Keep an exponential moving average of the weights, and sample with it."}
+    )
+    ema_inv_gamma: float = field(
+        default=1.0, metadata={"help": "EMA warm-up: decay = 1 - (1 + step / inv_gamma) ** -power."}
+    )
     ema_power: float = field(default=0.75, metadata={"help": "EMA warm-up, see --ema_inv_gamma."})
     ema_max_decay: float = field(default=0.9999, metadata={"help": "Highest EMA decay."})
     checkpointing_steps: int = field(default=500, metadata={"help": "A checkpoint every this many steps."})
@@ -60,14 +73,18 @@ class TrainerConfig:
     resume_from_checkpoint: str | None = field(
         default=None, metadata={"help": "'latest', or the path of a checkpoint folder."}
     )
-    logging_steps: int = field(default=25, metadata={"help": "Loss and learning rate go to MLflow every this many steps."})
+    logging_steps: int = field(
+        default=25, metadata={"help": "Loss and learning rate go to MLflow every this many steps."}
+    )
     validation_steps: int = field(default=500, metadata={"help": "Validation loss every this many steps."})
     preview_steps: int = field(default=500, metadata={"help": "A grid of samples every this many steps."})
     early_stopping_patience: int | None = field(
-        default=None, metadata={"help": "Stop after this many validations without a better loss, and keep the best weights."}
+        default=None,
+        metadata={"help": "Stop after this many validations without a better loss, and keep the best weights."},
     )
     max_nonfinite_steps: int = field(
-        default=20, metadata={"help": "Steps with NaN or infinite gradients are skipped; this many in a row end the run."}
+        default=20,
+        metadata={"help": "Steps with NaN or infinite gradients are skipped; this many in a row end the run."},
     )
     push_to_hub: bool = field(default=False, metadata={"help": "Upload the pipeline to the Hub at the end."})
     hub_model_id: str | None = field(default=None, metadata={"help": "Hub repository for --push_to_hub, user/name."})
@@ -99,20 +116,35 @@ class DataConfig:
         metadata={"help": "'synthetic', a folder of images or parquet files, a .npz or .npy file, or a Hub id."},
     )
     labels: str | None = field(default=None, metadata={"help": "Labels .npy (integer or one-hot) for an images .npy."})
-    class_names: list[str] | None = field(default=None, metadata={"help": "Names of the classes, where the data has none."})
+    class_names: list[str] | None = field(
+        default=None, metadata={"help": "Names of the classes, where the data has none."}
+    )
     image_size: int | None = field(
-        default=None, metadata={"help": "Side in pixels: box-averaged down or repeated up by whole factors; the data's own if not given."}
+        default=None,
+        metadata={
+            "help": "Side in pixels: box-averaged down or repeated up by whole factors; the data's own if not given."
+        },
     )
     image_mode: Literal["RGB", "RGBA"] | None = field(
         default=None, metadata={"help": "RGBA where the data has alpha, if not given."}
     )
-    background: str = field(default="white", metadata={"help": "Colour behind transparent pixels for --image_mode RGB."})
-    num_samples: int | None = field(default=None, metadata={"help": "Sprites to generate for 'synthetic', or the most to read."})
+    background: str = field(
+        default="white", metadata={"help": "Colour behind transparent pixels for --image_mode RGB."}
+    )
+    num_samples: int | None = field(
+        default=None, metadata={"help": "Sprites to generate for 'synthetic', or the most to read."}
+    )
     validation_split: float = field(default=0.1, metadata={"help": "Share held out, where the data is not split."})
-    skip_bad_images: bool = field(default=False, metadata={"help": "Leave out images that cannot be read, and count them."})
-    random_flip: bool = field(default=False, metadata={"help": "Augmentation: horizontal flips, but not of --no_flip_classes."})
+    skip_bad_images: bool = field(
+        default=False, metadata={"help": "Leave out images that cannot be read, and count them."}
+    )
+    random_flip: bool = field(
+        default=False, metadata={"help": "Augmentation: horizontal flips, but not of --no_flip_classes."}
+    )
     random_shift: int = field(default=0, metadata={"help": "Augmentation: shifts by up to this many whole pixels."})
-    palette_swap: float = field(default=0.0, metadata={"help": "Augmentation: share of sprites whose palette is swapped."})
+    palette_swap: float = field(
+        default=0.0, metadata={"help": "Augmentation: share of sprites whose palette is swapped."}
+    )
     no_flip_classes: list[str] = field(
         default_factory=lambda: ["side-facing"], metadata={"help": "Classes whose meaning a flip would change."}
     )
@@ -122,7 +154,9 @@ class DataConfig:
 class UNetConfig:
     """The network: a diffusers `UNet2DModel`."""
 
-    block_out_channels: list[int] = field(default_factory=lambda: [32, 64, 128], metadata={"help": "Channels per resolution."})
+    block_out_channels: list[int] = field(
+        default_factory=lambda: [32, 64, 128], metadata={"help": "Channels per resolution."}
+    )
     layers_per_block: int = field(default=1, metadata={"help": "Residual blocks per resolution."})
     attention_levels: list[int] = field(
         default_factory=list, metadata={"help": "Resolutions with self-attention, 0 is the full one."}
@@ -145,8 +179,12 @@ class ObjectiveConfig:
     noise_schedule: Literal["linear", "cosine"] = field(default="linear", metadata={"help": "Not used by 'flow'."})
     num_train_timesteps: int = field(default=1000, metadata={"help": "Length of the noise schedule."})
     rescale_betas_zero_snr: bool = field(default=False, metadata={"help": "Zero terminal SNR; not with 'epsilon'."})
-    timestep_sampling: Literal["uniform", "logit_normal"] = field(default="uniform", metadata={"help": "Only for 'flow'."})
-    snr_gamma: float | None = field(default=None, metadata={"help": "Min-SNR weighting, 5 in the paper; none if not given."})
+    timestep_sampling: Literal["uniform", "logit_normal"] = field(
+        default="uniform", metadata={"help": "Only for 'flow'."}
+    )
+    snr_gamma: float | None = field(
+        default=None, metadata={"help": "Min-SNR weighting, 5 in the paper; none if not given."}
+    )
     loss_type: Literal["mse", "huber"] = field(default="mse", metadata={"help": "Squared or Huber error."})
     huber_delta: float = field(default=0.1, metadata={"help": "Where Huber's error turns linear."})
     num_inference_steps: int = field(default=20, metadata={"help": "Steps of previews, and the pipeline's default."})
@@ -157,7 +195,10 @@ class ClassCondConfig:
     """What class-conditional training adds."""
 
     class_dropout: float = field(
-        default=0.1, metadata={"help": "Share of labels replaced by the null class for classifier-free guidance; 0 trains without."}
+        default=0.1,
+        metadata={
+            "help": "Share of labels replaced by the null class for classifier-free guidance; 0 trains without."
+        },
     )
     guidance_scale: float = field(default=1.5, metadata={"help": "Guidance of previews, and the pipeline's default."})
 

@@ -11,7 +11,7 @@ def cape(s: Sketch, half: float, avoid: tuple[str, ...]) -> Worn:
     """A cloak behind everything else."""
     cloth = s.ramp("red", "blue", "purple", "green", "orange", avoid=avoid)
     low = s.dice.step(12.5, 14)
-    s.shade(s.poly((8 - half, 9), (8 + half, 9), (11 + half, low), (5 - half, low)), cloth.dark)
+    s.shade(s.poly((8 - half, 9), (8 + half, 9), (11 + half, low), (5 - half, low)), cloth.dark, glow=0)
     return Worn(f"{a(cloth.word)} cape", (cloth,), "cape")
 
 
@@ -35,7 +35,10 @@ def clothes(s: Sketch, style: str, half: float, skin: Material, avoid: tuple[str
         cloth = s.ramp(*CLOTH, avoid=avoid)
         trim = s.ramp("yellow", "white", "blue", "red", avoid=(cloth.word,))
         foot, waist = half + d.step(1, 2), half - (1 if style == "dress" else 0)
-        s.shade(s.poly((8 - half, 9), (8 + half, 9), (8 + waist, 11), (8 + foot, 15), (8 - foot, 15), (8 - waist, 11)), cloth.dark)
+        s.shade(
+            s.poly((8 - half, 9), (8 + half, 9), (8 + waist, 11), (8 + foot, 15), (8 - foot, 15), (8 - waist, 11)),
+            cloth.dark,
+        )
         if d.chance(0.5):
             s.paint(s.box(8 - foot, 14, 8 + foot, 15 if not s.fine else 14.5) & s.drawn, trim.base)
         if style == "robe" and d.chance(0.5):
@@ -54,7 +57,10 @@ def clothes(s: Sketch, style: str, half: float, skin: Material, avoid: tuple[str
         sign = d.pick(("cross", "belt", "plate", "tabard"))
         mark = s.ramp("red", "yellow", "blue", "green", "white", avoid=(metal.word,))
         if sign == "cross":
-            s.paint(s.box(7.5, 9, 8.5, 13) | s.box(6, 10, 10, 11) if s.fine else s.box(7, 9, 9, 12) | s.box(6, 10, 10, 11), mark.base)
+            s.paint(
+                s.box(7.5, 9, 8.5, 13) | s.box(6, 10, 10, 11) if s.fine else s.box(7, 9, 9, 12) | s.box(6, 10, 10, 11),
+                mark.base,
+            )
         elif sign == "tabard":
             s.paint(s.box(6, 9, 10, 13.5), mark.base)
             s.paint(s.box(9, 9, 10, 13.5), mark.dark)
@@ -101,7 +107,11 @@ def held(s: Sketch, item: str, half: float, right: bool, avoid: tuple[str, ...])
     worn = Worn(a(item), (), item)
     if item == "sword":
         top = d.step(2, 5)
-        blade = s.box(x - 0.5, top, x + 0.5, 11) if not s.fine else s.poly((x - 0.7, 11), (x - 0.7, top + 1), (x, top), (x + 0.7, top + 1), (x + 0.7, 11))
+        blade = (
+            s.box(x - 0.5, top, x + 0.5, 11)
+            if not s.fine
+            else s.poly((x - 0.7, 11), (x - 0.7, top + 1), (x, top), (x + 0.7, top + 1), (x + 0.7, 11))
+        )
         s.solid(blade, metal, glow=0, depth=0)
         s.paint(blade & s.box(x, 0, 16, 16) if s.fine else 0, metal.dark)
         s.paint(s.box(x - 1.5, 10.5, x + 1.5, 11.5), wood.base)
@@ -121,23 +131,29 @@ def held(s: Sketch, item: str, half: float, right: bool, avoid: tuple[str, ...])
         s.solid(s.poly((x - 0.5, 5), (x + 2, 4), (x + 2, 8.5), (x - 0.5, 7.5)) | s.box(x - 1.5, 5.5, x, 7), metal)
     elif item == "pitchfork":
         s.solid(s.box(x - 0.5, 6, x + 0.5, 15), wood, glow=0, depth=0)
-        s.paint(s.box(x - 1.5, 3, x - 0.5, 6) | s.box(x + 0.5, 3, x + 1.5, 6) | s.box(x - 1.5, 5, x + 1.5, 6), metal.base)
+        s.paint(
+            s.box(x - 1.5, 3, x - 0.5, 6) | s.box(x + 0.5, 3, x + 1.5, 6) | s.box(x - 1.5, 5, x + 1.5, 6), metal.base
+        )
     elif item == "pickaxe":
         s.solid(s.box(x - 0.5, 6, x + 0.5, 14), wood, glow=0, depth=0)
-        s.solid(s.line(1.2, (x - 2, 7.5), (x, 5.5), (x + 2, 7.5)), metal, glow=0)
+        s.solid(s.line(1.2, (x - 2, 7.5), (x, 5.5), (x + 1.5, 7.5)), metal, glow=0)
     elif item == "shield":
         face, rim = s.ramp("red", "blue", "green", "brown", "purple", "yellow", avoid=avoid), metal
         shape = d.pick(("round", "heater"))
-        body = s.disc(x - 0.5, 11, 2, 2.5) if shape == "round" else s.poly((x - 2.5, 8.5), (x + 1.5, 8.5), (x + 1.5, 11.5), (x - 0.5, 14), (x - 2.5, 11.5))
-        s.solid(body, face)
-        s.paint(s.box(x - 1, 10, x, 12), rim.light)
+        body = (
+            s.disc(x - 0.5, 11, 2, 2.5)
+            if shape == "round"
+            else s.poly((x - 2.5, 8.5), (x + 1.5, 8.5), (x + 1.5, 11.5), (x - 0.5, 14), (x - 2.5, 11.5))
+        )
+        s.solid(body, face, glow=0)
+        s.paint(s.box(x - 1, 10, x, 11), rim.light)
         worn = Worn(f"{a(face.word)} shield", (face,), "shield")
     elif item == "bow":
         s.paint(s.line(1, (x - 0.5, 5), (x + 1, 7), (x + 1.5, 9.5), (x + 1, 12), (x - 0.5, 14)), wood.base)
         s.paint(s.line(0.6, (x - 0.5, 5), (x - 0.5, 14)), WHITE)
     elif item == "book":
         cover = s.ramp("red", "blue", "green", "brown", "purple", avoid=avoid)
-        s.solid(s.box(x - 2.5, 10, x + 0.5, 13.5), cover)
+        s.solid(s.box(x - 2.5, 10, x + 0.5, 13.5), cover, glow=0, depth=0)
         s.paint(s.box(x - 0.5, 10.5, x + 0.5, 13), WHITE)
         worn = Worn(f"{a(cover.word)} book", (cover,), "book")
     elif item == "flower":

@@ -6,6 +6,7 @@ adds details there under `canvas.fine`. Around the sprite lies a border of `PAD`
 before the finished drawing is centred.
 """
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -15,9 +16,11 @@ SPAN = 16 + 2 * PAD  # width and height of the work area, in units
 
 EMPTY, INK, WHITE = 0, 1, 2  # colour slots every sprite has; materials take three slots each from FIRST on
 FIRST = 3
-PLANES = 5  # bits of a slot number
+PLANES = 6  # bits of a slot number, enough for 20 materials
 
 Point = tuple[float, float]
+
+_BITS = np.arange(PLANES, dtype=np.uint8)[:, None, None]
 
 
 def _pack(mask: np.ndarray) -> int:
@@ -30,10 +33,20 @@ def _centers(scale: int) -> np.ndarray:
     return (np.arange(SPAN * scale) + 0.5) / scale - PAD
 
 
+@lru_cache(maxsize=4)
+def _nudged(scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel centres as x (row) and y (column), a hair towards the middle: a centre exactly on the edge of a shape is
+    then decided the same way everywhere, and the same way left and right of the middle."""
+    at = _centers(scale)
+    return at + np.where(at < 8, 1e-6, -1e-6), (at + 1e-6)[:, None]
+
+
 @lru_cache(maxsize=20_000)
 def _ellipse(scale: int, cx: float, cy: float, rx: float, ry: float) -> int:
+    if rx <= 0 or ry <= 0:
+        return 0
     at = _centers(scale)
-    return _pack(((at - cx) / rx) ** 2 + (((at - cy) / ry) ** 2)[:, None] <= 1.0)
+    return _pack(((at - cx) / rx) ** 2 + (((at - cy) / ry) ** 2)[:, None] <= 0.97)
 
 
 @lru_cache(maxsize=20_000)
@@ -44,9 +57,8 @@ def _box(scale: int, x0: float, y0: float, x1: float, y1: float) -> int:
 
 @lru_cache(maxsize=40_000)
 def _polygon(scale: int, points: tuple[Point, ...]) -> int:
-    at = _centers(scale) + 1e-6  # so that a centre exactly on an edge falls on one side of it, everywhere
-    x, y = at, at[:, None]
-    inside = np.zeros((len(at), len(at)), dtype=bool)
+    x, y = _nudged(scale)
+    inside = np.zeros((len(y), len(y)), dtype=bool)
     for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
         if y0 != y1:
             inside ^= ((y0 <= y) != (y1 <= y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
@@ -55,10 +67,9 @@ def _polygon(scale: int, points: tuple[Point, ...]) -> int:
 
 @lru_cache(maxsize=40_000)
 def _stroke(scale: int, points: tuple[Point, ...], width: float) -> int:
-    at = _centers(scale) + 1e-6
-    x, y = at, at[:, None]
-    near = np.zeros((len(at), len(at)), dtype=bool)
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    x, y = _nudged(scale)
+    near = np.zeros((len(y), len(y)), dtype=bool)
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         dx, dy = x1 - x0, y1 - y0
         t = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-9), 0.0, 1.0)
         near |= (x - x0 - t * dx) ** 2 + (y - y0 - t * dy) ** 2 <= width * width / 4
@@ -84,8 +95,12 @@ def _smooth_double(cells: np.ndarray) -> np.ndarray:
     wide = np.pad(cells, 1)
     up, down, left, right = wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]
     out = np.repeat(np.repeat(cells, 2, 0), 2, 1)
-    for row, col, a, b, c, d in ((0, 0, left, up, right, down), (0, 1, up, right, down, left),
-                                 (1, 0, down, left, up, right), (1, 1, right, down, left, up)):
+    for row, col, a, b, c, d in (
+        (0, 0, left, up, right, down),
+        (0, 1, up, right, down, left),
+        (1, 0, down, left, up, right),
+        (1, 1, right, down, left, up),
+    ):
         out[row::2, col::2] = np.where((a == b) & (a != d) & (b != c), a, cells)
     return out
 
@@ -170,11 +185,12 @@ class Canvas:
         depth is the width of the shadow in units, glow that of the highlight in pixels; 0 leaves one out.
         """
         step = self.row + 1
+        lit = mask & ~(mask << step * glow)
+        dim = mask & ~(mask >> step * depth * self.scale)
         self.paint(mask, tones + 1)
-        if glow:
-            self.paint(mask & ~(mask << step * glow), tones + 2)
-        if depth:
-            self.paint(mask & ~(mask >> step * depth * self.scale), tones)
+        if mask & ~lit & ~dim:  # a part too thin for shading keeps its base tone, the one a caption names
+            self.paint(lit, tones + 2)
+            self.paint(dim, tones)
 
     def ball(self, mask: int, tones: int, depth: int = 1) -> None:
         """Paint the mask as a round body: shadow at the lower right, a small highlight inside the upper left."""
@@ -207,4 +223,4 @@ class Canvas:
         y = min(max((top + bottom + 1 - self.size) // 2, 0), side - self.size)
         x = min(max((left + right + 1 - self.size) // 2, 0), side - self.size)
         crop = bits[:, y : y + self.size, x : x + self.size]
-        return crop[0] | crop[1] << 1 | crop[2] << 2 | crop[3] << 3 | crop[4] << 4
+        return np.bitwise_or.reduce(crop << _BITS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import SpriteError
+from .canvas import EMPTY
 from .foods import FOODS
 from .humans import HUMANS
 from .monsters import MONSTERS
@@ -73,7 +74,7 @@ def _dice(seed: int, index: int, size: int, label: int, attempt: int) -> Dice:
 def _draw(index: int, size: int, seed: int, label: int) -> SyntheticSprite:
     attempt = 0
     while True:
-        # A drawing that came out too large or too plain is drawn again with the next numbers of the same sprite.
+        # A drawing that is too large or too plain, or hides a material it names, is drawn again with other dice.
         dice = _dice(seed, index, size, label, attempt)
         attempt += 1
         info = palette_info(dice.pick(_PALETTE_NAMES))
@@ -82,9 +83,9 @@ def _draw(index: int, size: int, seed: int, label: int) -> SyntheticSprite:
         slots = sketch.slots()
         if slots is None:
             continue
-        used = np.bincount(slots.ravel(), minlength=1).nonzero()[0].tolist()
-        seen = {sketch.tones[slot] for slot in used if slot}
-        if MIN_COLORS <= len(seen) <= MAX_COLORS:
+        used = set(np.bincount(slots.ravel()).nonzero()[0].tolist()) - {EMPTY}
+        shades = {sketch.tones[slot] for slot in used}
+        if sketch.named <= used and MIN_COLORS <= len(shades) <= MAX_COLORS:
             pixels = sketch.colors_rgba()[slots]
             return SyntheticSprite(pixels, label, sketch.text, sketch.colors, sketch.parts, info.name)
 

@@ -24,10 +24,30 @@ class Role(NamedTuple):
 
 
 ROLES = (
-    Role("man", ("short", "short", "spiky", "mohawk", "afro", "cap"), ("shirt", "stripes", "tunic"), ("", "", "book", "lantern"), beard=0.35),
-    Role("woman", ("long", "bob", "bun", "afro", "long"), ("dress", "shirt", "dress", "tunic"), ("", "", "flower", "book"), ("", "", "flower")),
+    Role(
+        "man",
+        ("short", "short", "spiky", "mohawk", "afro", "cap"),
+        ("shirt", "stripes", "tunic"),
+        ("", "", "book", "lantern"),
+        beard=0.35,
+    ),
+    Role(
+        "woman",
+        ("long", "bob", "bun", "afro", "long"),
+        ("dress", "shirt", "dress", "tunic"),
+        ("", "", "flower", "book"),
+        ("", "", "flower"),
+    ),
     Role("girl", ("pigtails", "pigtails", "bob", "bun"), ("dress", "overalls", "stripes"), ("", "flower", "book")),
-    Role("knight", ("helm:closed", "helm:nose", "helm:open", "helm:closed"), ("armour",), ("sword", "sword", "spear", "axe"), ("", "shield"), 0.1, 0.25),
+    Role(
+        "knight",
+        ("helm:closed", "helm:nose", "helm:open", "helm:closed"),
+        ("armour",),
+        ("sword", "sword", "spear", "axe"),
+        ("", "shield"),
+        0.1,
+        0.25,
+    ),
     Role("wizard", ("wizard", "wizard", "hood"), ("robe",), ("staff", "wand", "staff"), ("", "", "book"), 0.7, 0.1),
     Role("witch", ("hair+wizard",), ("dress", "robe"), ("broom", "wand", "staff"), ("", "", "book")),
     Role("king", ("crown",), ("robe", "armour"), ("sceptre", "sword", ""), ("",), 0.7, 0.6),
@@ -36,12 +56,22 @@ ROLES = (
     Role("viking", ("helm:horned",), ("tunic", "armour"), ("axe", "sword", "spear"), ("", "shield", "shield"), 0.85),
     Role("ninja", ("ninja",), ("tunic",), ("sword", "", "sword"), ("", "sword")),
     Role("archer", ("feather", "hood", "cap"), ("tunic",), ("bow",), ("",), 0.1, 0.2),
-    Role("pirate", ("tricorn", "bandana"), ("stripes", "shirt"), ("sword", "", "sword"), ("", "lantern"), 0.35, 0, 0.6),
+    Role(
+        "pirate", ("tricorn", "bandana"), ("stripes", "shirt"), ("sword", "", "sword"), ("", "lantern"), 0.35, 0, 0.6
+    ),
     Role("farmer", ("straw",), ("overalls",), ("pitchfork", "pitchfork", ""), ("", "flower"), 0.3),
     Role("cook", ("chef",), ("apron",), ("pan", "pan", "")),
     Role("monk", ("hood", "bald"), ("robe",), ("staff", "book", ""), ("", "lantern"), 0.2),
-    Role("adventurer", ("short", "spiky", "long", "cap", "bandana"), ("tunic", "armour"), ("sword", "bow", "spear"), ("", "shield", "lantern"), 0.2, 0.4),
-    Role("miner", ("helm:open",), ("overalls",), ("pickaxe",), ("", "lantern"), 0.5),
+    Role(
+        "adventurer",
+        ("short", "spiky", "long", "cap", "bandana"),
+        ("tunic", "armour"),
+        ("sword", "bow", "spear"),
+        ("", "shield", "lantern"),
+        0.2,
+        0.4,
+    ),
+    Role("miner", ("helm:open",), ("overalls",), ("pickaxe",), ("",), 0.5),
     Role("prince", ("short", "spiky", "crown"), ("tunic", "armour"), ("sword", "", "flower"), ("", "shield"), 0, 0.6),
     Role("merchant", ("turban",), ("robe", "tunic"), ("book", "", "lantern"), ("",), 0.6),
 )
@@ -82,9 +112,16 @@ def _person(s: Sketch, role: Role) -> None:
         if item:
             worn.append(held(s, item, shoulders, side, taken))
     s.outline()
-    # The caption names the headgear, the clothes and what is held; four parts are enough for a short one.
-    worn = worn[-4:]
-    s.tell(role.name, with_parts(a(role.name), [part.phrase for part in worn]), [m for part in worn for m in part.materials], [part.part for part in worn])
+    # Three parts make a short caption; the least telling ones are left out of it.
+    for spare in ("beard", "cape", body.part):
+        if len(worn) > 3:
+            worn = [part for part in worn if part.part != spare]
+    s.tell(
+        role.name,
+        with_parts(a(role.name), [part.phrase for part in worn]),
+        [m for part in worn for m in part.materials],
+        [part.part for part in worn],
+    )
 
 
 def _drawer(role: Role) -> Callable[[Sketch], None]:

@@ -6,12 +6,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from .canvas import FIRST, INK, PLANES, Canvas
+from .canvas import INK, Canvas
 from .palettes import PaletteInfo, Ramp
 
 T = TypeVar("T")
-
-MAX_MATERIALS = ((1 << PLANES) - FIRST) // 3
 
 
 class Material(NamedTuple):
@@ -57,14 +55,18 @@ class Sketch(Canvas):
         self.kind = ""
         self.text = ""
         self.colors: tuple[str, ...] = ()
+        self.named: set[int] = set()  # base slots of the materials in `colors`
         self.parts: tuple[str, ...] = ()
         # The colour of every slot; slot 0 is the transparent one.
         self.tones = [(0, 0, 0), dice.pick(palette.outlines), palette.white]
+        self._loaded: dict[Ramp, Material] = {}
 
     def load(self, ramp: Ramp) -> Material:
-        """Put a ramp into the next three slots."""
-        material = Material(len(self.tones), ramp.word)
-        self.tones += (ramp.dark, ramp.base, ramp.light)
+        """Put a ramp into the next three slots, once."""
+        material = self._loaded.get(ramp)
+        if material is None:
+            material = self._loaded[ramp] = Material(len(self.tones), ramp.word)
+            self.tones += (ramp.dark, ramp.base, ramp.light)
         return material
 
     def ramp(self, *words: str, avoid: Sequence[str] = ()) -> Material:
@@ -92,6 +94,7 @@ class Sketch(Canvas):
         self.kind = kind
         self.text = text
         self.colors = tuple(dict.fromkeys(material.word for material in colors))
+        self.named = {material.base for material in colors}
         self.parts = (kind, *parts)
 
     def colors_rgba(self) -> np.ndarray:

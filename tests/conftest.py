@@ -1,0 +1,60 @@
+"""Small things that many tests need: pipelines that draw noise in milliseconds, and settings of a training of seconds."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
+
+CLASS_NAMES = ("human", "food", "spell")
+
+
+def tiny_unet(channels: int = 4, num_class_embeds: int | None = None, size: int = 8) -> UNet2DModel:
+    torch.manual_seed(0)
+    return UNet2DModel(
+        sample_size=size,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        norm_num_groups=4,
+        num_class_embeds=num_class_embeds,
+    )
+
+
+def flow_scheduler() -> DPMSolverMultistepScheduler:
+    return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+
+
+@pytest.fixture
+def class_cond() -> ClassCondPipeline:
+    """RGBA flow model of three classes and the null class."""
+    id2label = {str(index): name for index, name in enumerate(CLASS_NAMES)}
+    pipeline = ClassCondPipeline(tiny_unet(4, 4), flow_scheduler(), id2label, default_num_inference_steps=4)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def unconditional() -> SpriteDDPMPipeline:
+    """RGB noise-prediction model."""
+    pipeline = SpriteDDPMPipeline(tiny_unet(3), DDIMScheduler(prediction_type="epsilon"), default_num_inference_steps=4)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Works in an empty folder with an MLflow store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return tmp_path

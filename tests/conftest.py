@@ -47,7 +47,9 @@ def class_cond() -> ClassCondPipeline:
 @pytest.fixture
 def unconditional() -> SpriteDDPMPipeline:
     """RGB noise-prediction model."""
-    pipeline = SpriteDDPMPipeline(tiny_unet(3), DDIMScheduler(prediction_type="epsilon"), default_num_inference_steps=4)
+    pipeline = SpriteDDPMPipeline(
+        tiny_unet(3), DDIMScheduler(prediction_type="epsilon"), default_num_inference_steps=4
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

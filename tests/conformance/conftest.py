@@ -15,9 +15,7 @@ import torch
 
 def pytest_configure(config: pytest.Config) -> None:
     # diffusers registers its markers in a conftest that also puts the checkout before the installed diffusers
-    config.addinivalue_line(
-        "filterwarnings", "ignore::pytest.PytestUnknownMarkWarning:diffusers_tests.testing_utils"
-    )
+    config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnknownMarkWarning:diffusers_tests.testing_utils")
     source = os.environ.get("DIFFUSERS_SOURCE")
     if source:
         add_diffusers_tests(Path(source).expanduser())

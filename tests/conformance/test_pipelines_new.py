@@ -35,7 +35,9 @@ class SpriteConfig(mixins.BasePipelineTesterConfig):
 
 class ClassCondConfig(mixins.BasePipelineTesterConfig):
     pipeline_class = ClassCondPipeline
-    required_input_params_in_call_signature = pipeline_params.CLASS_CONDITIONED_IMAGE_GENERATION_PARAMS | {"guidance_scale"}
+    required_input_params_in_call_signature = pipeline_params.CLASS_CONDITIONED_IMAGE_GENERATION_PARAMS | {
+        "guidance_scale"
+    }
     batch_input_params = pipeline_params.CLASS_CONDITIONED_IMAGE_GENERATION_BATCH_PARAMS
     output_shape = (3, dummies.SIZE, dummies.SIZE)
     objective = "epsilon"

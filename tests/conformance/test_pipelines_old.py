@@ -68,5 +68,7 @@ class ClassCondFlowTests(ClassCondTests):
 
 class SpriteKarrasTests(mixins.PipelineKarrasSchedulerTesterMixin, SpriteTests):
     pass
+
+
 class ClassCondKarrasTests(mixins.PipelineKarrasSchedulerTesterMixin, ClassCondTests):
     pass

@@ -14,8 +14,7 @@ import numpy as np
 PAD = 4
 SPAN = 16 + 2 * PAD  # width and height of the work area, in units
 
-EMPTY, INK, WHITE = 0, 1, 2  # colour slots every sprite has; materials take three slots each from FIRST on
-FIRST = 3
+EMPTY, INK, WHITE = 0, 1, 2  # colour slots every sprite has; materials take three slots each after them
 PLANES = 6  # bits of a slot number, enough for 20 materials
 
 Point = tuple[float, float]

@@ -52,7 +52,6 @@ class Sketch(Canvas):
         super().__init__(size)
         self.dice = dice
         self.palette = palette
-        self.kind = ""
         self.text = ""
         self.colors: tuple[str, ...] = ()
         self.named: set[int] = set()  # base slots of the materials in `colors`
@@ -91,7 +90,6 @@ class Sketch(Canvas):
 
     def tell(self, kind: str, text: str, colors: Sequence[Material], parts: Sequence[str] = ()) -> None:
         """Say what was drawn: the base object, the caption, the materials the caption may name, and the parts."""
-        self.kind = kind
         self.text = text
         self.colors = tuple(dict.fromkeys(material.word for material in colors))
         self.named = {material.base for material in colors}

@@ -34,17 +34,12 @@ def person(s: Sketch) -> None:
     way = face_somewhere(s)
     shirt, trousers, shoe = s.ramp(*_CLOTH), s.ramp("blue", "brown", "grey", "green"), s.ramp("brown", "red", "grey")
     role = d.pick(("man", "woman", "knight", "wizard", "man", "woman"))
-    top = (
-        s.ramp("brown", "yellow", "orange", "red", "grey")
-        if role in ("man", "woman")
-        else s.ramp("grey", "yellow", "blue")
-        if role == "knight"
-        else s.ramp("blue", "purple", "red", "green")
-    )
+    hues = {"knight": ("grey", "yellow", "blue"), "wizard": ("blue", "purple", "red", "green")}
+    top = s.ramp(*hues.get(role, ("brown", "yellow", "orange", "red", "grey")))
     features, colors = [], [top]
     swing = d.pick((-1.5, 0, 1.5))
     long = role == "woman" and d.chance(0.6)
-    if (role in ("woman", "wizard") and d.chance(0.6)) or role == "wizard":
+    if role == "wizard" or (role == "woman" and d.chance(0.6)):
         foot = d.step(3, 4)
         s.paint(s.box(7, 13.5, 10.5, 14.8), shoe.base)
         s.shade(s.poly((6.3, 8), (9.7, 8), (8.3 + foot, 14), (8 - foot, 14)), shirt.dark)
@@ -145,7 +140,7 @@ def skeleton(s: Sketch) -> None:
         features.append("a bow")
     if d.chance(0.4):
         s.shade(s.disc(7.8, 4.5, 3.7, 3) & s.box(0, 0, 16, 3.8) | s.poly((5, 3), (2, 4), (4.5, 5)), cloth.dark)
-        features.append(f"a {cloth.word} bandana")
+        features.append(f"{a(cloth.word)} bandana")
         colors.append(cloth)
     tell_facing(s, "skeleton", bone, way, features, colors)
 

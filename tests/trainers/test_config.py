@@ -1,0 +1,109 @@
+"""Settings: YAML, flags over YAML, and mistakes in either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sprite_diffusers.errors import SpriteError
+from sprite_diffusers.objectives import build_objective
+from sprite_diffusers.trainers.config import (
+    ClassCondConfig,
+    DataConfig,
+    ObjectiveConfig,
+    TrainerConfig,
+    UNetConfig,
+    parse_config,
+)
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+UNCONDITIONAL = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig)
+CONDITIONAL = (*UNCONDITIONAL, ClassCondConfig)
+
+
+def parse(*args: str, types=CONDITIONAL, default: str | None = None):
+    return parse_config(types, CONFIGS, default, args=list(args))
+
+
+def test_flags_override_yaml_and_yaml_overrides_defaults(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("learning_rate: 3e-3\ntrain_batch_size: 32\nblock_out_channels: [16, 32]\nuse_ema: false\n")
+    trainer, _, unet, *_ = parse("--config", str(path), "--train_batch_size", "64")
+    assert (trainer.learning_rate, trainer.train_batch_size, trainer.use_ema) == (3e-3, 64, False)
+    assert unet.block_out_channels == [16, 32]
+    assert trainer.max_grad_norm == 1.0
+
+
+def test_default_config_is_used_unless_another_is_named(tmp_path):
+    assert parse(default="default.yaml")[3].prediction_type == "flow"
+    assert parse("--config", "ad3", default="default.yaml")[3].prediction_type == "epsilon"
+    assert parse("--config=ad6.yaml")[4].guidance_scale > 1
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_of_the_house_is_valid(path):
+    conditional = "class_dropout" in path.read_text()
+    _, _, _, objective, *_ = parse("--config", str(path), types=CONDITIONAL if conditional else UNCONDITIONAL)
+    options = {key: value for key, value in vars(objective).items() if key != "num_inference_steps"}
+    assert build_objective(**options).num_train_timesteps == objective.num_train_timesteps
+
+
+def test_originals_are_as_reported():
+    trainer, data, unet, objective, condition = parse("--config", "ad3")
+    assert (objective.num_train_timesteps, objective.noise_schedule, objective.prediction_type) == (
+        300,
+        "linear",
+        "epsilon",
+    )
+    assert (trainer.train_batch_size, trainer.num_train_epochs, trainer.learning_rate) == (256, 50, 2e-4)
+    assert (trainer.use_ema, condition.class_dropout, condition.guidance_scale) == (False, 0.0, 1.0)
+    assert unet.block_out_channels == [32, 64, 128]
+    _, _, unet, objective, condition = parse("--config", "ad6")
+    assert (objective.num_train_timesteps, objective.noise_schedule) == (400, "cosine")
+    assert unet.resnet_time_scale_shift == "scale_shift"
+    assert condition.class_dropout > 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--learning_rat", "1"], "Unknown flag --learning_rat. Did you mean 'learning_rate'?"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["--config"], "--config needs the path"),
+        (["--train_batch_size", "many"], "invalid int value: 'many'"),
+        (["--prediction_type", "score"], "invalid choice"),
+        (["--max_train_minutes", "0"], "--max_train_minutes is 0.0, but must be above 0"),
+        (["--class_dropout", "1"], "--class_dropout is 1.0"),
+        (["--class_dropout", "0", "--guidance_scale", "2"], "trains no null class"),
+        (["--push_to_hub"], "--push_to_hub needs --hub_model_id"),
+    ],
+)
+def test_mistakes_are_one_clear_line(args, message):
+    with pytest.raises(SpriteError) as error:
+        parse(*args)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rte: 1\n", "unknown key 'learning_rte'. Did you mean 'learning_rate'?"),
+        ("- 1\n", "must hold a mapping"),
+        ("a: [1\n", "is not valid YAML"),
+        ("train_batch_size: lots\n", "invalid int value: 'lots'"),
+    ],
+)
+def test_mistakes_in_yaml_are_one_clear_line(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(SpriteError) as error:
+        parse("--config", str(path))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_five_minutes_are_the_limit_if_none_is_given():
+    assert TrainerConfig().max_train_minutes == 5
+    assert TrainerConfig(max_train_steps=10).max_train_minutes is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 
 CLASS_NAMES = ("human", "food", "spell")

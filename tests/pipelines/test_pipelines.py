@@ -13,6 +13,7 @@ from diffusers import (
     FlowMatchHeunDiscreteScheduler,
     UniPCMultistepScheduler,
 )
+
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from sprite_diffusers.pipelines.sprite_io import classifier_free_guidance, unpremultiply
 

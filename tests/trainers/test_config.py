@@ -50,7 +50,7 @@ def test_every_config_of_the_house_is_valid(path):
 
 
 def test_originals_are_as_reported():
-    trainer, data, unet, objective, condition = parse("--config", "ad3")
+    trainer, _data, unet, objective, condition = parse("--config", "ad3")
     assert (objective.num_train_timesteps, objective.noise_schedule, objective.prediction_type) == (
         300,
         "linear",

@@ -19,10 +19,10 @@ def _legs(s: Sketch, coat: Material, back: float, front: float, top: float, widt
         )
         s.paint(s.box(back, top, back + wide, foot) | s.box(front, top, front + wide, foot - lift), coat.base)
         return
-    stride = s.dice.pick((0, 0.5, 1))
-    for x, lean in ((back + width + 0.5, stride), (front - width - 0.5, -stride)):
+    step = s.dice.pick((0, 0.5, 1))
+    for x, lean in ((back + width + 0.5, step), (front - width - 0.5, -step)):
         s.paint(s.poly((x, top), (x + width, top), (x + width + lean, foot), (x + lean, foot)), coat.dark)
-    for x, lean in ((back, -stride), (front, stride)):
+    for x, lean in ((back, -step), (front, step)):
         s.paint(s.poly((x, top), (x + width, top), (x + width + lean, foot), (x + lean, foot)), coat.base)
 
 

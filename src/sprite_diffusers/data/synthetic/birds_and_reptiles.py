@@ -1,6 +1,6 @@
 """What do birds, snakes, dragons and other crawlers look like from the side? One function an animal."""
 
-from .canvas import INK, WHITE
+from .canvas import INK, WHITE, Point
 from .side_parts import eye, face_somewhere, tell_facing
 from .sketch import Sketch, a
 
@@ -85,7 +85,8 @@ def snake(s: Sketch) -> None:
     mark = s.ramp("yellow", "red", "white", "orange", "green", "brown", avoid=(skin.word,))
     way = face_somewhere(s)
     width, head = d.step(2, 2.6, 0.3), d.step(3.5, 6)
-    style = d.pick(("wave", "coil", "rise"))
+    style = d.pick(("wave", "coil", "rise") if s.fine else ("wave", "rise"))
+    path: tuple[Point, ...]
     if style == "coil":
         path = (
             (4, 12.5),
@@ -271,7 +272,7 @@ def shark(s: Sketch) -> None:
 def crocodile(s: Sketch) -> None:
     """A crocodile: open jaws full of teeth, low body, ridged back, raised tail."""
     d = s.dice
-    skin, belly = s.ramp("green", "brown", "teal", "grey", "purple"), s.ramp("yellow", "tan", "white")
+    skin, belly = s.ramp("green", "teal", "brown"), s.ramp("yellow", "tan", "white")
     if skin.word == belly.word:
         belly = s.ramp("white", "yellow", avoid=(skin.word,))
     way = face_somewhere(s)

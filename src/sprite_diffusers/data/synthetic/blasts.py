@@ -132,7 +132,7 @@ def explosion(s: Sketch) -> None:
     dip = d.step(3.8, 4.5)
 
     def layer(scale: float) -> int:
-        corners = []
+        corners: list[Point] = []
         for n in range(points):
             corners += (
                 around(2 * n, 2 * points, reach[n] * scale, turn),

@@ -213,7 +213,8 @@ class Canvas:
         count = side * side // 8
         raw = b"".join(plane.to_bytes(count, "little") for plane in self.planes)
         bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8), bitorder="little").reshape(PLANES, side, side)
-        rows, cols = (bits.any(axis=0).any(axis=axis).nonzero()[0] for axis in (1, 0))
+        drawn = np.bitwise_or.reduce(bits)
+        rows, cols = (np.flatnonzero(np.bitwise_or.reduce(drawn, axis=axis)) for axis in (1, 0))
         if not len(rows):
             return None
         top, bottom, left, right = int(rows[0]), int(rows[-1]), int(cols[0]), int(cols[-1])

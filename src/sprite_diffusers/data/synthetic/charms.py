@@ -267,6 +267,15 @@ def heal_cross(s: Sketch) -> None:
     color = s.ramp("green", "red", "white", "yellow", "blue", "pink", "teal")
     arm, half = (d.step(5, 6.5), d.step(1.5, 2.5)) if s.fine else (d.pick((5, 6)), d.pick((1, 2)))
     body = s.box(8 - half, 8 - arm, 8 + half, 8 + arm) | s.box(8 - arm, 8 - half, 8 + arm, 8 + half)
+    ends = d.pick(("square", "flared", "notched", "round"))
+    if ends == "flared":
+        wide = half + 1
+        body |= s.box(8 - wide, 8 - arm, 8 + wide, 9 - arm) | s.box(8 - wide, 7 + arm, 8 + wide, 8 + arm)
+        body |= s.box(8 - arm, 8 - wide, 9 - arm, 8 + wide) | s.box(7 + arm, 8 - wide, 8 + arm, 8 + wide)
+    elif ends == "round":
+        body |= s.disc(8, 8, half + 1.5)
+    elif ends == "notched":
+        body |= s.box(8 - half - 1, 8 - half - 1, 8 + half + 1, 8 + half + 1)
     parts, colors = [], [color]
     if d.chance(0.6):
         extra = s.ramp("yellow", "white", "green", "blue", "purple", "red", avoid=(color.word,))

@@ -256,15 +256,16 @@ def frog(s: Sketch) -> None:
         belly = s.ramp("white")
     wide = d.step(5, 6)
     s.shade(s.both(s.disc(8 + wide - 1, 12.5, 2, 1.8)), skin.dark)
-    body = s.disc(8, 9.5, wide, d.step(4, 4.5))
+    body = s.disc(8, 9.5, wide, d.step(3.5, 4.5))
     s.paint(s.grow(body) & s.drawn, INK)
     s.ball(body, skin.dark)
-    bulge = s.both(s.disc(8 + wide - 2.2, 5, 2))
+    top = d.step(3, 4, 1)
+    bulge = s.both(s.disc(8 + wide - 2.2, top + 1, 2))
     s.paint(s.grow(bulge) & s.drawn & s.box(0, 6, 16, 7), skin.dark)
     s.ball(bulge, skin.dark)
-    s.paint(s.both(s.box(8 + wide - 3, 4, 8 + wide - 1, 6)), WHITE)
-    s.paint(s.both(s.box(8 + wide - (3 if d.chance(0.5) else 2.5), 4.5, 8 + wide - 1.5, 6)), INK)
-    s.paint(s.disc(8, 12, wide - 2, 1.8), belly.base)
+    s.paint(s.both(s.box(8 + wide - 3, top, 8 + wide - 1, top + 2)), WHITE)
+    s.paint(s.both(s.box(8 + wide - d.pick((3, 2)), top + d.pick((0.5, 1)), 8 + wide - 1.5, top + 2)), INK)
+    s.paint(s.disc(8, 12, wide - d.pick((1.5, 2, 3)), d.pick((1.5, 2))), belly.base)
     s.paint(
         s.box(9 - wide + 1, 9, 7 + wide - 1, 10 - 0.5 * s.fine) | s.both(s.box(7 + wide - 1.5, 8, 8 + wide - 1.5, 9)),
         INK,

@@ -78,15 +78,16 @@ def carrot(s: Sketch) -> None:
     d = s.dice
     root, top = s.ramp("orange", "red", "yellow"), s.ramp("green")
     s.flipped = d.chance(0.5)
-    fat, tip = d.step(2, 3), d.step(2, 3)
+    fat, tip, low = d.step(2, 3), d.step(2, 3.5), d.step(13, 14)
     for dx, dy in ((0, -3.5), (2.5, -2.5), (3.5, 0)):
         s.shade(s.line(1.5, (10, 6), (10.5 + dx, 5.5 + dy)), top.dark)
-    body = s.poly((10 - fat, 5.5), (10.5, 5), (11, 5.5), (11, 6 + fat), (tip + 1, 14), (tip, 13)) | s.disc(
+    body = s.poly((10 - fat, 5.5), (10.5, 5), (11, 5.5), (11, 6 + fat), (tip + 1, low), (tip, low - 1)) | s.disc(
         9.5, 6.5, fat
     )
     s.solid(body, root)
-    for t in range(int(d.step(1, 3, 1))):
-        s.paint(s.line(0.8, (7 - t * 1.5, 8 + t * 1.5), (8 - t * 1.5, 9 + t * 1.5)) & body, root.dark)
+    for t in range(3):
+        if d.chance(0.7):
+            s.paint(s.line(0.8, (7 - t * 1.5, 8 + t * 1.5), (8 - t * 1.5, 9 + t * 1.5)) & body, root.dark)
     s.outline()
     s.tell("carrot", a(f"{root.word} carrot") + f" with {top.word} leaves", [root, top], ["leaves"])
 

@@ -85,9 +85,9 @@ def _person(s: Sketch, role: Role) -> None:
     skin = s.skin()
     hair_style = choice if choice in _STYLES else d.pick(("long", "long", "bob")) if choice.startswith("hair+") else ""
     bearded = d.chance(role.beard) and choice != "helm:closed"
-    hair = s.ramp(*HAIR) if hair_style or bearded else None
+    hair = s.ramp(*HAIR)
     worn: list[Worn] = []
-    taken: tuple[str, ...] = (hair.word,) if hair else ()
+    taken: tuple[str, ...] = (hair.word,) if hair_style or bearded else ()
     mantle = cape(s, shoulders, taken) if d.chance(role.cape) else None
     if hair_style:
         hair_behind(s, hair_style, hair, half)

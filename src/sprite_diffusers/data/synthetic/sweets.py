@@ -70,8 +70,8 @@ def ice_cream(s: Sketch) -> None:
     wide = d.step(3, 4)
     wafer = s.poly((8 - wide, 8.5), (8 + wide, 8.5), (8.5, 14.5), (7.5, 14.5))
     s.shade(wafer, cone.dark)
-    for x in (6, 8, 10):
-        s.paint(s.line(0.7, (x, 9), (x - 2, 12)) & wafer, cone.dark)
+    for groove in (6, 8, 10):
+        s.paint(s.line(0.7, (groove, 9), (groove - 2, 12)) & wafer, cone.dark)
     r = (d.step(4, 4.5), 3, 2.5)[count - 1]
     spots = {1: ((8, 6),), 2: ((8, 4), (8, 7)), 3: ((8, 4), (5.5, 7), (10.5, 7))}[count]
     for n, (x, y) in enumerate(spots):

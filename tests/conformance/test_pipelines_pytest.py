@@ -1,0 +1,70 @@
+"""diffusers' pytest-style pipeline mixins (``tests/pipelines/testing_utils``) on both pipelines.
+
+DIFFUSERS_SOURCE=/path/to/diffusers python -m pytest tests/conformance
+
+diffusers has such mixins for models and schedulers as well; this package owns no model and no scheduler class yet.
+"""
+
+from importlib import import_module
+
+import dummies
+import pytest
+
+pytest.importorskip("diffusers_tests", reason=dummies.NEEDS_SOURCE)
+
+mixins = import_module("diffusers_tests.pipelines.testing_utils")
+sets = import_module("diffusers_tests.pipelines.pipeline_params")
+
+NO_ATTENTION_KWARGS = "UNet2DModel takes no attention kwargs: a LoRA is scaled with set_adapters"
+
+
+class Sprite(dummies.Sprite, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = sets.UNCONDITIONAL_IMAGE_GENERATION_PARAMS
+    batch_input_params = sets.UNCONDITIONAL_IMAGE_GENERATION_BATCH_PARAMS
+
+
+class ClassCond(dummies.ClassCond, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = sets.CLASS_CONDITIONED_IMAGE_GENERATION_PARAMS | {"guidance_scale"}
+    batch_input_params = sets.CLASS_CONDITIONED_IMAGE_GENERATION_BATCH_PARAMS
+
+
+class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, mixins.LayerwiseCastingTesterMixin):
+    """Not `MemoryTesterMixin`, which without an accelerator skips even those of its checks that need none."""
+
+
+class Lora(mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin):
+    test_simple_inference_with_text_denoiser_lora_and_scale = dummies.left_out(NO_ATTENTION_KWARGS)
+    test_lora_scale_kwargs_match_fusion = dummies.left_out(NO_ATTENTION_KWARGS)
+    test_set_adapters_match_attention_kwargs = dummies.left_out(NO_ATTENTION_KWARGS)
+
+
+class TestSprite(dummies.BatchSize, Sprite, mixins.PipelineTesterMixin):
+    pass
+
+
+class TestSpriteFlow(dummies.Flow, TestSprite):
+    pass
+
+
+class TestSpriteMemory(Sprite, Memory):
+    pass
+
+
+class TestSpriteLora(Sprite, Lora):
+    pass
+
+
+class TestClassCond(dummies.Id2Label, ClassCond, mixins.PipelineTesterMixin):
+    pass
+
+
+class TestClassCondFlow(dummies.Flow, TestClassCond):
+    pass
+
+
+class TestClassCondMemory(ClassCond, Memory):
+    pass
+
+
+class TestClassCondLora(ClassCond, Lora):
+    pass

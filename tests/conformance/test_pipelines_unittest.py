@@ -1,0 +1,70 @@
+"""diffusers' unittest-style pipeline mixins (``tests/pipelines/test_pipelines_common.py``) on both pipelines.
+
+DIFFUSERS_SOURCE=/path/to/diffusers python -m pytest tests/conformance
+
+That file imports diffusers' model tests, which need ``parameterized`` and ``requests-mock``.
+"""
+
+import unittest
+from importlib import import_module
+from importlib.util import find_spec
+
+import dummies
+import pytest
+
+pytest.importorskip("diffusers_tests", reason=dummies.NEEDS_SOURCE)
+pytest.importorskip("parameterized")
+pytest.importorskip("requests_mock")
+
+mixins = import_module("diffusers_tests.pipelines.test_pipelines_common")
+sets = import_module("diffusers_tests.pipelines.pipeline_params")
+
+needs_all_schedulers = unittest.skipUnless(
+    find_spec("scipy") and find_spec("torchsde"), "LMSDiscreteScheduler needs scipy, DPMSolverSDEScheduler torchsde"
+)
+
+
+class Pipeline(mixins.PipelineTesterMixin, mixins.PipelineLatentTesterMixin):
+    test_layerwise_casting = True
+    test_group_offloading = True
+    image_params = frozenset()
+    image_latents_params = frozenset()
+    test_multi_vae = dummies.left_out("there is no VAE: the network works on pixels")
+
+
+class Sprite(dummies.Sprite):
+    params = sets.UNCONDITIONAL_IMAGE_GENERATION_PARAMS
+    batch_params = sets.UNCONDITIONAL_IMAGE_GENERATION_BATCH_PARAMS
+    output_type = "np"
+
+
+class ClassCond(dummies.ClassCond):
+    params = sets.CLASS_CONDITIONED_IMAGE_GENERATION_PARAMS | {"guidance_scale"}
+    batch_params = sets.CLASS_CONDITIONED_IMAGE_GENERATION_BATCH_PARAMS
+    output_type = "np"
+
+
+class SpriteTests(dummies.BatchSize, Sprite, Pipeline, unittest.TestCase):
+    pass
+
+
+class SpriteFlowTests(dummies.Flow, SpriteTests):
+    pass
+
+
+@needs_all_schedulers
+class SpriteKarrasTests(Sprite, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
+    pass
+
+
+class ClassCondTests(dummies.Id2Label, ClassCond, Pipeline, unittest.TestCase):
+    pass
+
+
+class ClassCondFlowTests(dummies.Flow, ClassCondTests):
+    pass
+
+
+@needs_all_schedulers
+class ClassCondKarrasTests(ClassCond, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
+    pass

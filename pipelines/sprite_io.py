@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class SpritePipelineMixin:
     """
 
     _callback_tensor_inputs = ("latents",)
-    _source_files: dict[str, str] = {}
+    _source_files: ClassVar[dict[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -68,10 +68,12 @@ class SpritePipelineMixin:
         """Writes ``model_index.json`` in its remote-code form, and the code files beside it."""
         super().save_config(save_directory, push_to_hub=False, **kwargs)  # type: ignore[misc]
         index_path = Path(save_directory) / self.config_name  # type: ignore[attr-defined]
-        index = json.loads(index_path.read_text(encoding="utf-8"))
-        index["_class_name"] = ["pipeline", type(self).__name__]
-        index.pop("_name_or_path", None)  # a local path of whoever saved it
-        index_path.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for path in (index_path, *Path(save_directory).glob("*/config.json")):
+            config = json.loads(path.read_text(encoding="utf-8"))
+            config.pop("_name_or_path", None)  # a local path of whoever saved it
+            if path == index_path:
+                config["_class_name"] = ["pipeline", type(self).__name__]
+            path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for name, text in self._source_files.items():
             (Path(save_directory) / name).write_text(text, encoding="utf-8")
         if push_to_hub:
@@ -210,7 +212,7 @@ class SpriteLoraMixin(LoraBaseMixin):
     `UNet2DModel` has no adapter methods, so they are given to the instance on first use.
     """
 
-    _lora_loadable_modules = ["unet"]  # noqa: RUF012 (diffusers' own class attribute)
+    _lora_loadable_modules: ClassVar[list[str]] = ["unet"]
 
     def load_lora_weights(
         self,

@@ -10,12 +10,13 @@ from typing import Any
 
 from diffusers import DiffusionPipeline
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
+from huggingface_hub.utils import filter_repo_objects
 
 from . import pipelines
 from .errors import SpriteError
 
 # Working files of a training, which are not part of the published model.
-NOT_PUBLISHED = ("checkpoint-*", ".checkpoint-*", "previews/*", ".*")
+NOT_PUBLISHED = ("checkpoint-*", "previews/*", ".*")
 
 
 def export(pipeline: DiffusionPipeline, directory: str | Path, card: ModelCard | None = None) -> Path:
@@ -30,9 +31,13 @@ def export(pipeline: DiffusionPipeline, directory: str | Path, card: ModelCard |
     directory = Path(directory)
     partial = directory / ".export"
     shutil.rmtree(partial, ignore_errors=True)
-    pipeline.save_pretrained(partial)
-    if card is not None:
-        card.save(partial / "README.md")
+    try:
+        pipeline.save_pretrained(partial)
+        if card is not None:
+            card.save(partial / "README.md")
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     for part in sorted(partial.iterdir(), key=lambda path: path.name == pipeline.config_name):
         target = directory / part.name
         if target.is_dir():
@@ -95,6 +100,12 @@ def load_pipeline(source: str | Path) -> DiffusionPipeline:
     if name not in pipelines.__all__:
         raise SpriteError(f"{source} holds a {name}, but these can be used here: {', '.join(pipelines.__all__)}.")
     return getattr(pipelines, name).from_pretrained(str(source))
+
+
+def published_files(directory: str | Path) -> list[Path]:
+    """Files of a pipeline folder that belong to the model: no checkpoints, no previews."""
+    files = [path.relative_to(directory).as_posix() for path in Path(directory).rglob("*") if path.is_file()]
+    return [Path(directory) / name for name in filter_repo_objects(sorted(files), ignore_patterns=list(NOT_PUBLISHED))]
 
 
 def push(directory: str | Path, repo_id: str, private: bool = False) -> str:

@@ -91,10 +91,6 @@ class TrackedRun:
         """Keeps a file with the run."""
         self.client.log_artifact(self.run_id, str(path), artifact_path=folder)
 
-    def log_folder(self, path: Path, folder: str) -> None:
-        """Keeps a folder with the run."""
-        self.client.log_artifacts(self.run_id, str(path), artifact_path=folder)
-
     def finish(self, status: str) -> None:
         """Ends the run as ``"FINISHED"``, ``"FAILED"`` or ``"KILLED"``."""
         self.client.set_terminated(self.run_id, status=status)

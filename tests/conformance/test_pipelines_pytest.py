@@ -16,6 +16,7 @@ mixins = import_module("diffusers_tests.pipelines.testing_utils")
 sets = import_module("diffusers_tests.pipelines.pipeline_params")
 
 NO_ATTENTION_KWARGS = "UNet2DModel takes no attention kwargs: a LoRA is scaled with set_adapters"
+NO_BLOCK_WEIGHTS = "diffusers splits LoRA weights by block for UNet2DConditionModel and UNetMotionModel only"
 
 
 class Sprite(dummies.Sprite, mixins.BasePipelineTesterConfig):
@@ -32,10 +33,11 @@ class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, 
     """Not `MemoryTesterMixin`, which without an accelerator skips even those of its checks that need none."""
 
 
-class Lora(mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin):
+class Lora(mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin, mixins.UNetLoraTesterMixin):
     test_simple_inference_with_text_denoiser_lora_and_scale = dummies.left_out(NO_ATTENTION_KWARGS)
     test_lora_scale_kwargs_match_fusion = dummies.left_out(NO_ATTENTION_KWARGS)
     test_set_adapters_match_attention_kwargs = dummies.left_out(NO_ATTENTION_KWARGS)
+    test_simple_inference_with_text_denoiser_block_scale_for_all_dict_options = dummies.left_out(NO_BLOCK_WEIGHTS)
 
 
 class TestSprite(dummies.BatchSize, Sprite, mixins.PipelineTesterMixin):

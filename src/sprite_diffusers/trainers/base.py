@@ -24,6 +24,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
+from .. import hub
 from ..errors import SpriteError
 from ..tracking import TrackedRun
 from .checkpoints import begin_checkpoint, commit_checkpoint, find_checkpoint, list_checkpoints, read_facts
@@ -270,6 +271,9 @@ class Trainer:
             with self.ema_weights():
                 self.raw_model.eval()
                 self.save(self.output_dir)
+        if self.run:
+            for file in hub.published_files(self.output_dir):
+                self.run.log_file(file, Path("pipeline", file.relative_to(self.output_dir).parent).as_posix())
         self._log({f"run/{key}": value for key, value in metrics.items()})
         self._say(
             f"Training ended ({reason}) after {state.step} steps, {state.images:,} images in {state.seconds / 60:.1f} minutes."

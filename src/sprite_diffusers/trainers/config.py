@@ -218,7 +218,7 @@ class _Parser(TrlParser):
 
 
 def parse_config(
-    dataclass_types: Sequence[type],
+    dataclass_types: Sequence[Any],
     config_dir: str | Path,
     default_config: str | None = None,
     description: str | None = None,
@@ -249,7 +249,7 @@ def parse_config(
         name = arg[2:].split("=")[0].replace("-", "_")
         if arg.startswith("--") and name not in flags:
             raise SpriteError(f"Unknown flag --{name}.{_suggest(name, known)} See --help.")
-    parser = _Parser(list(dataclass_types), description=description, allow_abbrev=False)
+    parser = _Parser(dataclass_types, description=description, allow_abbrev=False)
     return parser.parse_args_and_config(args)
 
 
@@ -265,7 +265,7 @@ def _find_config(name: str, config_dir: Path) -> Path:
     raise SpriteError(f"--config {name}: no such file. In {config_dir} there are: {available or 'none'}.")
 
 
-def _check_keys(path: Path, dataclass_types: Sequence[type]) -> None:
+def _check_keys(path: Path, dataclass_types: Sequence[Any]) -> None:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

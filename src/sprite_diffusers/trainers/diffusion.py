@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from diffusers import DiffusionPipeline, UNet2DModel
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from .. import hub
@@ -176,7 +177,7 @@ class DiffusionTrainer(Trainer):
         return make_grid(images, PREVIEWS_PER_ROW, scale, background=background)
 
     def save(self, directory: Path) -> None:
-        hub.export(self.pipeline(), directory, self._card(directory))
+        hub.export(self.pipeline(), directory, self._card())
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -252,16 +253,17 @@ class DiffusionTrainer(Trainer):
             fill=parse_color(data.background),
         )
 
-    def _card(self, directory: Path) -> Any:
+    def _card(self) -> ModelCard:
+        name = self.config.hub_model_id or self.output_dir.resolve().name
         report, figures = self.report, self.summary()
         best = figures.get("best_validation_loss")
         return hub.model_card(
             "sprite_ddpm" if self.settings.condition is None else "class_cond",
-            model_name=directory.resolve().name,
+            model_name=name.split("/")[-1],
             dataset=Path(self.settings.data.dataset).name,
             results={} if best is None else {"validation_loss": best},
             tags=["unconditional" if self.settings.condition is None else "class-conditional", report.mode.lower()],
-            repo_id=self.config.hub_model_id or directory.resolve().name,
+            repo_id=name,
             image_size=report.image_size,
             image_mode=report.mode,
             classes=", ".join(self.class_names),

@@ -137,7 +137,7 @@ def horse(s: Sketch) -> None:
     features, colors = [f"{a(mane.word)} mane"], [mane]
     if unicorn:
         horn = s.ramp("yellow", "orange")
-        s.paint(s.line(0.9, (11.5, 3), (13.5, 0.8)), horn.base)
+        s.paint(s.line(0.9, (11.5, 3), (13.8, 1.5)), horn.base)
         features.append("a horn")
     elif d.chance(0.4):
         saddle = s.ramp("red", "blue", "green", "purple", avoid=(coat.word, mane.word))

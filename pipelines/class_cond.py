@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
-from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, classifier_free_guidance, resolve_class_labels
+from .sprite_io import (
+    SpriteLoraMixin,
+    SpritePipelineMixin,
+    classifier_free_guidance,
+    enable_adapters_on,
+    resolve_class_labels,
+)
 
 
 class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
@@ -42,6 +48,7 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         binary_alpha: bool = True,
     ):
         super().__init__()
+        enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
         embeddings = unet.config.num_class_embeds
         if id2label is None:

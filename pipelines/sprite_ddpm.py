@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
-from .sprite_io import SpriteLoraMixin, SpritePipelineMixin
+from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, enable_adapters_on
 
 
 class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
@@ -35,6 +35,7 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         binary_alpha: bool = True,
     ):
         super().__init__()
+        enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
         self.register_to_config(
             default_num_inference_steps=default_num_inference_steps, image_size=image_size, binary_alpha=binary_alpha

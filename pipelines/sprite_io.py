@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 from diffusers.loaders import PeftAdapterMixin
-from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE, LoraBaseMixin, _fetch_state_dict
+from diffusers.loaders.lora_base import LoraBaseMixin, _fetch_state_dict
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
@@ -209,7 +209,7 @@ class SpritePipelineMixin:
 class SpriteLoraMixin(LoraBaseMixin):
     """`load_lora_weights` / `save_lora_weights` and diffusers' adapter methods for pipelines whose network is a U-Net.
 
-    `UNet2DModel` has no adapter methods, so they are given to the instance on first use.
+    `UNet2DModel` has no adapter methods, so the pipeline gives them to its instance.
     """
 
     _lora_loadable_modules: ClassVar[list[str]] = ["unet"]
@@ -231,32 +231,59 @@ class SpriteLoraMixin(LoraBaseMixin):
         Raises:
             ValueError: no LoRA weights for the U-Net in what was given.
         """
-        options = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
-        state_dict, metadata = _fetch_state_dict(
-            pretrained_model_name_or_path_or_dict=pretrained_model_name_or_path_or_dict,
-            weight_name=kwargs.pop("weight_name", None),
-            use_safetensors=True,
-            user_agent={"file_type": "attn_procs_weights", "framework": "pytorch"},
-            allow_pickle=False,
-            metadata=kwargs.pop("metadata", None),
-            **{name: kwargs.pop(name, None) for name in options},
+        options = (
+            "cache_dir",
+            "force_download",
+            "proxies",
+            "local_files_only",
+            "token",
+            "revision",
+            "subfolder",
+            "weight_name",
+            "use_safetensors",
         )
-        if not any(key.startswith("unet.") and "lora" in key for key in state_dict):
+        state_dict, metadata = self.lora_state_dict(
+            pretrained_model_name_or_path_or_dict,
+            return_lora_metadata=True,
+            **{name: kwargs.pop(name) for name in options if name in kwargs},
+        )
+        metadata = kwargs.pop("metadata", None) or metadata
+        # Names without a component are left to diffusers, which warns of them.
+        if not any(key.startswith("unet.") and "lora" in key for key in state_dict) and any(
+            "." in key or "lora" not in key for key in state_dict
+        ):
             raise ValueError(
                 f"{pretrained_model_name_or_path_or_dict} has no LoRA weights for the U-Net "
                 "(keys 'unet.<layer>.lora_A.weight'): give the folder written by save_lora_weights."
             )
-        unet = enable_adapters_on(self.unet)  # type: ignore[attr-defined]
-        unet.load_lora_adapter(
+        self.unet.load_lora_adapter(  # type: ignore[attr-defined]
             state_dict, prefix="unet", adapter_name=adapter_name, metadata=metadata, _pipeline=self, **kwargs
         )
+
+    @classmethod
+    def lora_state_dict(
+        cls, pretrained_model_name_or_path_or_dict: str | os.PathLike | dict[str, torch.Tensor], **kwargs: Any
+    ) -> Any:
+        """LoRA weights, ``{"unet.<layer>.lora_A.weight": tensor}``; with `return_lora_metadata`, and their config."""
+        return_metadata = kwargs.pop("return_lora_metadata", False)
+        options = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
+        use_safetensors = kwargs.pop("use_safetensors", None)
+        state_dict, metadata = _fetch_state_dict(
+            pretrained_model_name_or_path_or_dict=pretrained_model_name_or_path_or_dict,
+            weight_name=kwargs.pop("weight_name", None),
+            use_safetensors=use_safetensors is not False,
+            user_agent={"file_type": "attn_procs_weights", "framework": "pytorch"},
+            allow_pickle=use_safetensors is None,
+            **{name: kwargs.pop(name, None) for name in options},
+        )
+        return (state_dict, metadata) if return_metadata else state_dict
 
     @classmethod
     def save_lora_weights(
         cls,
         save_directory: str | os.PathLike,
         unet_lora_layers: dict[str, torch.Tensor],
-        weight_name: str = LORA_WEIGHT_NAME_SAFE,
+        weight_name: str | None = None,
         unet_lora_adapter_metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -291,7 +318,9 @@ def enable_adapters_on(unet: UNet2DModel) -> Any:
     The subclass keeps the name ``UNet2DModel``, so that what is saved still names the plain diffusers class.
     """
     if not isinstance(unet, PeftAdapterMixin):
-        unet.__class__ = type(type(unet).__name__, (type(unet), PeftAdapterMixin), {})
+        unet.__class__ = type(
+            type(unet).__name__, (type(unet), PeftAdapterMixin), {"__module__": type(unet).__module__}
+        )
     return unet
 
 

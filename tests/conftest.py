@@ -14,6 +14,8 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 
+torch.set_num_threads(1)  # on networks this small, threads cost more than they save
+
 CLASS_NAMES = ("human", "food", "spell")
 
 

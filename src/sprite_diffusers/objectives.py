@@ -67,7 +67,11 @@ class Objective(ABC):
 
     @abstractmethod
     def corrupt(self, clean: torch.Tensor, generator: torch.Generator | None = None) -> Corrupted:
-        """Moves `clean` ``(batch, channels, height, width)`` in ``[-1, 1]`` to random times of the path."""
+        """Moves `clean` ``(batch, channels, height, width)`` in ``[-1, 1]`` to random times of the path.
+
+        Args:
+            generator: on the device of `clean`.
+        """
 
     @abstractmethod
     def sampling_scheduler(self) -> SchedulerMixin:
@@ -150,8 +154,8 @@ class DiffusionObjective(Objective):
         )
 
     def corrupt(self, clean: torch.Tensor, generator: torch.Generator | None = None) -> Corrupted:
-        timesteps = torch.randint(self.num_train_timesteps, (len(clean),), generator=generator).to(clean.device)
-        noise = _randn_like(clean, generator)
+        timesteps = torch.randint(self.num_train_timesteps, (len(clean),), generator=generator, device=clean.device)
+        noise = torch.randn(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
         if self.prediction_type == "v_prediction":
             target = self.noise_scheduler.get_velocity(clean, noise, timesteps)
         else:
@@ -188,14 +192,15 @@ class FlowObjective(Objective):
 
     def corrupt(self, clean: torch.Tensor, generator: torch.Generator | None = None) -> Corrupted:
         batch = len(clean)
+        options: dict[str, Any] = {"generator": generator, "device": clean.device}
         if self.timestep_sampling == "logit_normal":
-            sigma = torch.randn(batch, generator=generator).sigmoid()
+            sigma = torch.randn(batch, **options).sigmoid()
         else:
             # one draw from each of `batch` equal strata: the uniform distribution, with less variance of the loss
-            sigma = (torch.rand(batch, generator=generator) + torch.arange(batch)) / batch
-            sigma = sigma[torch.randperm(batch, generator=generator)]
-        sigma = sigma.clamp(min=1e-3).to(clean.device)
-        noise = _randn_like(clean, generator)
+            sigma = (torch.rand(batch, **options) + torch.arange(batch, device=clean.device)) / batch
+            sigma = sigma[torch.randperm(batch, **options)]
+        sigma = sigma.clamp(min=1e-3)
+        noise = torch.randn(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
         weight = torch.ones_like(sigma)
         if self.snr_gamma is not None:
             weight = min_snr_weight(((1 - sigma) / sigma) ** 2, self.snr_gamma, "flow")
@@ -224,11 +229,6 @@ def build_objective(
     if prediction_type == "flow":
         return FlowObjective(timestep_sampling, **options)
     return DiffusionObjective(prediction_type, noise_schedule, rescale_betas_zero_snr, **options)
-
-
-def _randn_like(tensor: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Noise drawn on the CPU, so that a seed gives the same training on every device."""
-    return torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype).to(tensor.device)
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

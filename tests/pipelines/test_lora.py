@@ -54,3 +54,11 @@ def test_weights_for_something_else_are_refused(class_cond):
         class_cond.load_lora_weights({"text_encoder.q.lora_A.weight": torch.zeros(2, 2)})
     with pytest.raises(ValueError, match="is empty"):
         class_cond.save_lora_weights("nowhere", unet_lora_layers={})
+
+
+def test_a_network_with_adapter_methods_stays_a_plain_diffusers_class(class_cond, tmp_path):
+    """Also in a pipeline built from another one's components: its index must not name a class of this package."""
+    other = type(class_cond)(class_cond.unet, class_cond.scheduler, class_cond.config.id2label)
+    other.save_pretrained(tmp_path)
+    assert other.config.unet == ("diffusers", "UNet2DModel")
+    assert type(class_cond).from_pretrained(tmp_path).unet.config.num_class_embeds == 4

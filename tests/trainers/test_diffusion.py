@@ -185,7 +185,7 @@ def test_early_stopping_keeps_the_best_weights(in_tmp_path):
     trainer.validate = validate
     result = trainer.fit()
     assert result.metrics["steps"] == 5
-    assert result.metrics["best_validation_loss"] == 1.0
+    assert result.metrics["validation_loss"] == 1.0
     assert torch.equal(weights(result.output_dir)["conv_in.weight"], seen[2]["conv_in.weight"])
 
 
@@ -211,7 +211,7 @@ def test_ema_follows_its_formula(in_tmp_path):
 def test_the_null_class_is_trained(in_tmp_path):
     trainer = trainer_for(settings(in_tmp_path / "out"))
     seen = []
-    trainer._loss = lambda clean, labels, generator: seen.append(labels) or torch.zeros(())
+    trainer._loss = lambda clean, labels, seed: seen.append(labels) or torch.zeros(())
     for micro in range(200):
         trainer.training_step(micro)
     assert (torch.cat(seen) == 5).float().mean() == pytest.approx(0.1, abs=0.03)

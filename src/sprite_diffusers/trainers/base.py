@@ -43,6 +43,7 @@ class TrainState:
     seconds: float = 0.0
     nonfinite: int = 0
     nonfinite_in_a_row: int = 0
+    validation_loss: float | None = None
     best_loss: float = math.inf
     best_step: int = 0
     validations_without_gain: int = 0
@@ -226,8 +227,8 @@ class Trainer:
         # with fp16 the optimizer itself skips the step, and must be called to lower its loss scale
         if math.isfinite(grad_norm) or self.accelerator.scaler is not None:
             self.optimizer.step()
-            if self.ema is not None:
-                self.ema.step(self.raw_model.parameters())
+        if math.isfinite(grad_norm) and self.ema is not None:
+            self.ema.step(self.raw_model.parameters())
         self.optimizer.zero_grad()
         if state.nonfinite_in_a_row >= self.config.max_nonfinite_steps:
             good = list_checkpoints(self.output_dir)
@@ -247,6 +248,7 @@ class Trainer:
                 self.best_weights = [parameter.detach().clone() for parameter in self.raw_model.parameters()]
             self.raw_model.train()
         self._log({f"validation/{key}": value for key, value in figures.items()})
+        state.validation_loss = figures["loss"]
         if figures["loss"] < state.best_loss:
             state.best_loss, state.best_step, state.validations_without_gain = figures["loss"], state.step, 0
         else:
@@ -258,6 +260,8 @@ class Trainer:
 
     def _finish(self, reason: str) -> FitResult:
         state = self.state
+        if state.step % self.config.validation_steps:
+            self._validate_and_judge()
         if list_checkpoints(self.output_dir)[-1:] != [self.output_dir / f"checkpoint-{state.step}"]:
             self._checkpoint()
         if self.best_weights:
@@ -290,7 +294,7 @@ class Trainer:
         return FitResult("interrupted", self.output_dir, None, self.summary())
 
     def summary(self) -> dict[str, float]:
-        """Figures of the whole run: steps, images, seconds, speed, peak memory, best validation loss."""
+        """Figures of the run so far: steps, images, seconds, speed, memory, validation loss of the weights kept."""
         state = self.state
         figures = {
             "steps": state.step,
@@ -303,8 +307,8 @@ class Trainer:
         }
         if self.accelerator.device.type == "cuda":
             figures["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
-        if math.isfinite(state.best_loss):
-            figures["best_validation_loss"] = state.best_loss
+        if state.validation_loss is not None:
+            figures["validation_loss"] = state.best_loss if self.best_weights else state.validation_loss
         return figures
 
     def _resume(self) -> None:

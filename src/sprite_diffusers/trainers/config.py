@@ -101,8 +101,9 @@ class TrainerConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise SpriteError(f"--{name} is {value}, but must be above 0.")
-        if self.lr_warmup_steps < 0:
-            raise SpriteError(f"--lr_warmup_steps is {self.lr_warmup_steps}, but must be 0 or more.")
+        for name in ("seed", "lr_warmup_steps"):
+            if getattr(self, name) < 0:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")
         if self.push_to_hub and not self.hub_model_id:
             raise SpriteError("--push_to_hub needs --hub_model_id user/name.")
 

@@ -144,24 +144,23 @@ class DiffusionTrainer(Trainer):
     # ---- what the loop asks for ---------------------------------------------------------------------------------
 
     def training_step(self, micro_step: int) -> torch.Tensor:
-        # one generator per process and micro-batch: a resumed run draws what the interrupted one would have drawn
-        position = micro_step * self.accelerator.num_processes + self.accelerator.process_index
-        generator = torch.Generator().manual_seed((self.config.seed << 40) + position)
+        # seeded per process and micro-batch: a resumed run draws what the interrupted one would have drawn
+        seed = (self.config.seed << 40) + micro_step * self.accelerator.num_processes + self.accelerator.process_index
+        generator = torch.Generator().manual_seed(seed)
         indices = self.sampler.indices(micro_step)
         clean, labels = self.train_data.batch(indices, self.augmentation, generator)
         if labels is not None and self.settings.condition is not None:
             dropped = torch.rand(len(labels), generator=generator) < self.settings.condition.class_dropout
             labels = torch.where(dropped, len(self.class_names), labels)
-        return self._loss(clean, labels, generator)
+        return self._loss(clean, labels, seed)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(self.config.seed)
         total, count = 0.0, min(len(self.validation_data), MAX_VALIDATION_IMAGES)
         for start in range(0, count, 256):
             rows = torch.arange(start, min(start + 256, count)).numpy()
             clean, labels = self.validation_data.batch(rows)
-            total += float(self._loss(clean, labels, generator, model=self.unet)) * len(rows)
+            total += float(self._loss(clean, labels, seed=start, model=self.unet)) * len(rows)
         return {"loss": total / count}
 
     def preview(self) -> Image.Image:
@@ -218,16 +217,20 @@ class DiffusionTrainer(Trainer):
         self,
         clean: torch.Tensor,
         labels: torch.Tensor | None,
-        generator: torch.Generator,
+        seed: int,
         model: torch.nn.Module | None = None,
     ) -> torch.Tensor:
-        """Loss of ``(batch, channels, height, width)`` sprites; labels are left out of unconditional training."""
+        """Loss of ``(batch, channels, height, width)`` sprites under the noise of `seed`.
+
+        Labels are left out of unconditional training.
+        """
         margin = self.unet.config.sample_size - self.report.image_size
         if margin:
             before = margin // 2
             clean = F.pad(clean, (before, margin - before, before, margin - before), mode="replicate")
-        corrupted = self.objective.corrupt(clean.to(self.accelerator.device), generator)
-        condition = {} if self.settings.condition is None else {"class_labels": labels.to(self.accelerator.device)}  # type: ignore[union-attr]
+        device = self.accelerator.device
+        corrupted = self.objective.corrupt(clean.to(device), torch.Generator(device).manual_seed(seed))
+        condition = {} if self.settings.condition is None else {"class_labels": labels.to(device)}  # type: ignore[union-attr]
         prediction = (model or self.model)(corrupted.sample, corrupted.timesteps, return_dict=False, **condition)[0]
         return self.objective.loss(prediction, corrupted)
 
@@ -256,12 +259,12 @@ class DiffusionTrainer(Trainer):
     def _card(self) -> ModelCard:
         name = self.config.hub_model_id or self.output_dir.resolve().name
         report, figures = self.report, self.summary()
-        best = figures.get("best_validation_loss")
+        loss = figures.get("validation_loss")
         return hub.model_card(
             "sprite_ddpm" if self.settings.condition is None else "class_cond",
             model_name=name.split("/")[-1],
             dataset=Path(self.settings.data.dataset).name,
-            results={} if best is None else {"validation_loss": best},
+            results={} if loss is None else {"validation_loss": loss},
             tags=["unconditional" if self.settings.condition is None else "class-conditional", report.mode.lower()],
             repo_id=name,
             image_size=report.image_size,

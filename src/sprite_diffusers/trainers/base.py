@@ -67,6 +67,14 @@ class FitResult:
     metrics: dict[str, float]
 
 
+def fast_precision() -> str:
+    """``"bf16"`` where this machine has instructions for it (it halves the time of a convolution), else ``"no"``."""
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
+    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
+
+
 class Trainer:
     """Trains `model` until the configured limit, and leaves a pipeline, samples, checkpoints and an MLflow run.
 
@@ -87,7 +95,7 @@ class Trainer:
         self.config = config
         self.accelerator = Accelerator(
             gradient_accumulation_steps=config.gradient_accumulation_steps,
-            mixed_precision=config.mixed_precision,
+            mixed_precision=fast_precision() if config.mixed_precision == "auto" else config.mixed_precision,
         )
         self._set_threads()
         set_seed(config.seed + self.accelerator.process_index)

@@ -51,8 +51,12 @@ class TrainerConfig:
     adam_weight_decay: float = field(default=0.0, metadata={"help": "AdamW weight decay."})
     adam_epsilon: float = field(default=1e-8, metadata={"help": "AdamW epsilon."})
     max_grad_norm: float = field(default=1.0, metadata={"help": "Gradients are clipped to this norm."})
-    mixed_precision: Literal["no", "fp16", "bf16"] | None = field(
-        default=None, metadata={"help": "Mixed precision; what `accelerate launch` was told if not given."}
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] | None = field(
+        default=None,
+        metadata={
+            "help": "'auto' is bf16 where the processor or GPU has instructions for it. What `accelerate launch` was told "
+            "if not given."
+        },
     )
     num_cpu_threads: int | None = field(
         default=None,

@@ -116,9 +116,11 @@ def _person(s: Sketch, role: Role) -> None:
     for spare in ("beard", "cape", body.part):
         if len(worn) > 3:
             worn = [part for part in worn if part.part != spare]
+    phrases = [part.phrase for part in worn]
+    pairs = [f"two {phrase.removeprefix('a ')}s" if phrases.count(phrase) > 1 else phrase for phrase in phrases]
     s.tell(
         role.name,
-        with_parts(a(role.name), [part.phrase for part in worn]),
+        with_parts(a(role.name), list(dict.fromkeys(pairs))),
         [m for part in worn for m in part.materials],
         [part.part for part in worn],
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sprite_diffusers.scripts import run_script
+from sprite_diffusers.scripts import run_training_script
 from sprite_diffusers.trainers.config import (
     ClassCondConfig,
     DataConfig,
@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_training_script(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sprite_diffusers.scripts import run_script
+from sprite_diffusers.scripts import run_training_script
 from sprite_diffusers.trainers.config import DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig, parse_config
 from sprite_diffusers.trainers.diffusion import DiffusionConfig, fit_diffusion
 
@@ -18,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_training_script(main)

@@ -15,7 +15,7 @@ import torch
 from ..errors import SpriteError
 from .augment import Augmentation
 from .pixels import uint8_to_tensor
-from .sources import decode_image
+from .raw import decode_image
 
 
 @dataclass

@@ -6,7 +6,6 @@ report of all that was done to get there.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,10 @@ import pyarrow as pa
 from PIL import Image
 
 from ..errors import SpriteError
+from .duplicates import digests, fingerprint, first_of_each, remove_duplicates, remove_leaks
 from .pixels import parse_color, resize
-from .sources import RawSplit, read_source
+from .raw import RawSplit
+from .sources import read_source
 
 MODES = ("RGB", "RGBA")
 
@@ -179,7 +180,7 @@ def load_sprites(
         binary_alpha=mode == "RGB" or all(np.isin(split.array[..., 3], (0, 255)).all() for split in splits.values()),
         class_names=names,
         class_counts=_class_counts(train, names),
-        fingerprint=_fingerprint(train),
+        fingerprint=fingerprint(train),
     )
     return dataset
 
@@ -200,12 +201,12 @@ def _clean(
         "num_label_conflicts": 0,
     }
     if deduplicate:
-        splits, counts["num_duplicates"], counts["num_label_conflicts"] = _deduplicate(splits)
+        splits, counts["num_duplicates"], counts["num_label_conflicts"] = remove_duplicates(splits)
     splits = _to_one_size(splits, image_size, background, source)
     if deduplicate:
-        splits, counts["num_merged"], conflicts = _deduplicate(splits)
+        splits, counts["num_merged"], conflicts = remove_duplicates(splits)
         counts["num_label_conflicts"] += conflicts
-    splits, counts["num_leaks"] = _remove_leaks(splits)
+    splits, counts["num_leaks"] = remove_leaks(splits)
     return splits, counts
 
 
@@ -280,60 +281,6 @@ def _renumber(split: RawSplit, names: tuple[str, ...], source: str) -> RawSplit:
     return replace(split, labels=np.array([names.index(name) for name in own], np.int64)[labels])
 
 
-def _digests(split: RawSplit) -> list[bytes]:
-    """A digest per image of what it looks like: its size, and its pixels with the colour under alpha 0 zeroed."""
-    digests = []
-    for start in range(0, len(split), 4096):
-        part = split.pixels[start : start + 4096]
-        if isinstance(part, np.ndarray) and part.shape[-1] == 4:
-            part = np.where(part[..., 3:] > 0, part, 0).astype(np.uint8)
-        elif isinstance(part, list):
-            part = [np.where(image[..., 3:] > 0, image, 0).astype(np.uint8) for image in part]
-        for image in part:
-            digests.append(hashlib.blake2b(image.tobytes(), digest_size=16, salt=b"%dx%d" % image.shape[:2]).digest())
-    return digests
-
-
-def _first_of_each(digests: list[bytes]) -> np.ndarray:
-    """(N,) the index of the first image that equals image i."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)], np.int64)
-
-
-def _deduplicate(splits: dict[str, RawSplit]) -> tuple[dict[str, RawSplit], int, int]:
-    """Keeps the first of equal images within each split; also counts the removed, and those of another label."""
-    kept, removed, conflicts = {}, 0, 0
-    for name, split in splits.items():
-        first = _first_of_each(_digests(split))
-        keep = np.flatnonzero(first == np.arange(len(first)))
-        removed += len(split) - len(keep)
-        if split.labels is not None:
-            conflicts += int((split.labels != split.labels[first]).sum())
-        kept[name] = split if len(keep) == len(split) else split.take(keep)
-    return kept, removed, conflicts
-
-
-def _remove_leaks(splits: dict[str, RawSplit]) -> tuple[dict[str, RawSplit], int]:
-    """Removes from train what is in validation or test, and from validation what is in test."""
-    if len(splits) == 1:
-        return splits, 0
-    kept: dict[str, RawSplit] = {}
-    seen: set[bytes] = set()
-    leaks = 0
-    for name in ("test", "validation", "train"):
-        if name in splits:
-            digests = _digests(splits[name])
-            keep = np.array([index for index, digest in enumerate(digests) if digest not in seen], np.int64)
-            seen.update(digests)
-            leaks += len(digests) - len(keep)
-            if not len(keep):
-                raise SpriteError(
-                    f"every image of the split {name!r} is also in another split; give splits that differ"
-                )
-            kept[name] = splits[name].take(keep)
-    return kept, leaks
-
-
 def _has_alpha(pixels: np.ndarray | list[np.ndarray]) -> bool:
     return any(bool((part[..., 3] < 255).any()) for part in ([pixels] if isinstance(pixels, np.ndarray) else pixels))
 
@@ -392,7 +339,7 @@ def _split(
 ) -> dict[str, RawSplit]:
     """Sets a stratified validation split aside from train, with all copies of an image on the same side."""
     train = splits["train"]
-    first = _first_of_each(_digests(train))
+    first = first_of_each(digests(train))
     distinct = np.unique(first)
     rng = np.random.default_rng(seed)
     chosen = []
@@ -415,12 +362,6 @@ def _split(
         "validation": train.take(np.flatnonzero(in_validation)),
     }
     return parts | {name: split for name, split in splits.items() if name != "train"}
-
-
-def _fingerprint(split: RawSplit) -> str:
-    labels = np.full(len(split), -1) if split.labels is None else split.labels
-    entries = sorted(digest + b"%d" % label for digest, label in zip(_digests(split), labels, strict=True))
-    return hashlib.sha256(b"%d" % split.array.shape[-1] + b"".join(entries)).hexdigest()
 
 
 def _class_counts(split: RawSplit, names: tuple[str, ...] | None) -> dict[str, int] | None:

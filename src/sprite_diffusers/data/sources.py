@@ -7,10 +7,8 @@ does), and nothing here unpickles.
 from __future__ import annotations
 
 import difflib
-import io
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import ClassLabel, DatasetDict, Features, load_dataset
-from PIL import Image
 
 from ..errors import SpriteError
+from .array_files import read_npy, read_npz
+from .raw import RawSplit, decode_image, encode_labels
 
 BUILT_IN = ("synthetic",)
 IMAGE_SUFFIXES = (".png", ".gif", ".webp", ".bmp", ".jpg", ".jpeg")
@@ -31,46 +30,6 @@ TEXT_COLUMNS = ("text", "caption", "prompt")
 _SPLITS = {name: "validation" for name in ("validation", "valid", "val", "dev")} | {"train": "train", "test": "test"}
 _SPLIT_FILE = re.compile(r"(train|validation|valid|val|dev|test)(?:[-._].*)?$")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
-
-
-@dataclass
-class RawSplit:
-    """What a reader gives for one split.
-
-    `pixels` holds uint8 straight-alpha RGBA: one array (N, H, W, 4), or a list of (H, W, 4) where sizes differ.
-    `names` say where each image came from, for messages. `extra` holds the columns that are none of ours, with
-    their `datasets` types in `extra_features`.
-    """
-
-    pixels: np.ndarray | list[np.ndarray]
-    names: Sequence[str]
-    labels: np.ndarray | None = None
-    class_names: tuple[str, ...] | None = None
-    texts: list[str | None] | None = None
-    extra: pa.Table | None = None
-    extra_features: dict[str, Any] = field(default_factory=dict)
-    num_bad: int = 0
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    @property
-    def array(self) -> np.ndarray:
-        """`pixels`, known to be one array."""
-        assert isinstance(self.pixels, np.ndarray)
-        return self.pixels
-
-    def take(self, indices: np.ndarray) -> RawSplit:
-        """The images at `indices` (M,), in that order."""
-        pick = indices.tolist()
-        return replace(
-            self,
-            pixels=self.pixels[indices] if isinstance(self.pixels, np.ndarray) else [self.pixels[i] for i in pick],
-            names=[self.names[i] for i in pick],
-            labels=None if self.labels is None else self.labels[indices],
-            texts=None if self.texts is None else [self.texts[i] for i in pick],
-            extra=None if self.extra is None else self.extra.take(pa.array(indices)),
-        )
 
 
 def read_source(
@@ -98,9 +57,9 @@ def read_source(
         return _read_folder(path, skip_bad_images)
     if path.is_file():
         if path.suffix == ".npy":
-            return {"train": _read_npy(path, labels)}
+            return {"train": read_npy(path, labels)}
         if path.suffix == ".npz":
-            return {"train": _read_npz(path, labels)}
+            return {"train": read_npz(path, labels)}
         if path.suffix == ".parquet":
             return {"train": _read_parquet([path], skip_bad_images)}
         raise SpriteError(
@@ -110,19 +69,6 @@ def read_source(
     if isinstance(source, str) and _HUB_ID.match(source) and not Path(source.split("/")[0]).exists():
         return _read_hub(source, skip_bad_images)
     raise SpriteError(_missing(str(source), path))
-
-
-def decode_image(data: bytes | Path) -> np.ndarray:
-    """The first frame of an image file (its bytes, or its path) as uint8 (H, W, 4), straight alpha."""
-    with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as file:
-        image: Image.Image = file
-        if image.mode.startswith("I;16"):  # Pillow would clip 16-bit grey to white instead of scaling it
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in ("I", "F"):
-            raise ValueError(f"{image.mode!r} (32-bit) pixels")
-        if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-            image = image.convert("RGB")
-        return np.asarray(image.convert("RGBA"))
 
 
 def _missing(source: str, path: Path) -> str:
@@ -321,7 +267,7 @@ def _from_table(table: pa.Table, features: Features, where: str, skip_bad_images
     labels, class_names = None, None
     if label is not None:
         type_ = features[label]
-        labels, class_names = _encode_labels(table.column(label).to_pylist(), f"column {label!r} of {where}")
+        labels, class_names = encode_labels(table.column(label).to_pylist(), f"column {label!r} of {where}")
         class_names = tuple(type_.names) if isinstance(type_, ClassLabel) else class_names
     others = [name for name in table.column_names if name not in (image, label, text)]
     return RawSplit(
@@ -341,145 +287,3 @@ def _cell_data(cell: Any) -> bytes | Path | None:
     if isinstance(cell, dict):
         return cell.get("bytes") or (Path(cell["path"]) if cell.get("path") else None)
     return cell if isinstance(cell, bytes) else None
-
-
-def _read_npy(path: Path, labels: str | Path | None) -> RawSplit:
-    pixels = _to_rgba(_load_numpy(path), str(path))
-    beside = [path.with_name(f"{path.stem}_labels.npy"), path.with_name("labels.npy")]
-    label_path = Path(labels).expanduser() if labels else next((p for p in beside if p.is_file() and p != path), None)
-    return _from_arrays(str(path), pixels, None if label_path is None else _load_numpy(label_path), label_path)
-
-
-def _read_npz(path: Path, labels: str | Path | None) -> RawSplit:
-    with _load_numpy(path) as archive:
-
-        def find(*candidates: str) -> np.ndarray | None:
-            name = next((candidate for candidate in candidates if candidate in archive), None)
-            return None if name is None else _unpickled(lambda: archive[name], f"{path} ({name})")
-
-        images = find("images", "image", "x", "arr_0")
-        if images is None:
-            raise SpriteError(
-                f"{str(path)!r} has no images (it has {', '.join(archive)}); allowed names are images, image, x, "
-                "arr_0: rename the array"
-            )
-        values = _load_numpy(Path(labels).expanduser()) if labels else find("labels", "label", "y", "arr_1")
-        captions = find("captions", "caption", "texts", "text")
-    split = _from_arrays(str(path), _to_rgba(images, str(path)), values, Path(labels) if labels else path)
-    if captions is not None:
-        if len(captions) != len(split):
-            raise SpriteError(
-                f"{str(path)!r} has {len(captions)} captions for {len(split)} images; allowed is one per image"
-            )
-        split.texts = [str(caption) for caption in captions.tolist()]
-    return split
-
-
-def _from_arrays(where: str, pixels: np.ndarray, values: np.ndarray | None, label_path: Path | None) -> RawSplit:
-    names = [f"{where}[{index}]" for index in range(len(pixels))]
-    if values is None:
-        return RawSplit(pixels, names)
-    if values.ndim == 0 or len(values) != len(pixels):
-        count = len(values) if values.ndim else 0
-        raise SpriteError(
-            f"{str(label_path)!r} has {count} labels for the {len(pixels)} images of {where!r}; allowed is one per "
-            "image: change --labels"
-        )
-    labels, class_names = _encode_labels(values, str(label_path))
-    return RawSplit(pixels, names, labels, class_names)
-
-
-def _load_numpy(path: Path) -> Any:
-    if path.suffix not in (".npy", ".npz") or not path.is_file():
-        raise SpriteError(f"{str(path)!r} is not an .npy or .npz file that exists; change --labels or the path")
-    return _unpickled(lambda: np.load(path, allow_pickle=False), str(path))
-
-
-def _unpickled(load: Callable[[], Any], where: str) -> Any:
-    try:
-        return load()
-    except (ValueError, EOFError, OSError) as error:
-        if "pickle" in str(error):
-            raise SpriteError(
-                f"{where!r} is no plain array: it is damaged, or it holds pickled objects, which are never loaded because "
-                "they can run code; save it again with np.save(path, np.stack(images))"
-            ) from error
-        raise SpriteError(
-            f"cannot read {where!r} as a numpy file ({str(error).splitlines()[0]}); save it again with np.save"
-        ) from error
-
-
-def _to_rgba(array: np.ndarray, where: str) -> np.ndarray:
-    """Grey, RGB or RGBA arrays of several types to uint8 (N, H, W, 4)."""
-    if array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4):
-        raise SpriteError(
-            f"{where!r} has the shape {array.shape}; allowed are (N, H, W), (N, H, W, 3) and (N, H, W, 4): transpose "
-            "or reshape it"
-        )
-    if 0 in array.shape:
-        raise SpriteError(
-            f"{where!r} has the shape {array.shape}, which holds no pixels; allowed are 1 or more images of 1 or "
-            "more pixels"
-        )
-    array = _to_uint8(array, where)
-    if array.shape[-1] == 1:
-        array = np.repeat(array, 3, axis=-1)
-    if array.shape[-1] == 4:
-        return array
-    return np.concatenate([array, np.full_like(array[..., :1], 255)], axis=-1)
-
-
-def _to_uint8(array: np.ndarray, where: str) -> np.ndarray:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == bool:
-        return array.astype(np.uint8) * 255
-    if array.dtype.kind not in "iuf":
-        raise SpriteError(
-            f"{where!r} is of type {array.dtype}; allowed are uint8, bool, other integers from 0 to 255, and floats"
-        )
-    low, high = array.min(), array.max()
-    if array.dtype.kind in "iu" and low >= 0 and high <= 255:
-        return array.astype(np.uint8)
-    if array.dtype.kind == "f" and low >= -1 and high <= 1:  # NaN fails both
-        unit = array if low >= 0 else (array + 1) / 2
-        return np.floor(unit * 255 + 0.5).astype(np.uint8)
-    allowed = "0 to 1 or -1 to 1" if array.dtype.kind == "f" else "0 to 255"
-    raise SpriteError(
-        f"{where!r} has {array.dtype} values from {low} to {high}; allowed are {allowed}: rescale it, or save uint8"
-    )
-
-
-def _encode_labels(values: Any, where: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Integers, one-hot rows or class names to int64 (N,), and the sorted names if names were given."""
-    if isinstance(values, list) and any(value is None for value in values):
-        raise SpriteError(f"{where} has no label in row {values.index(None)}; allowed is one per image")
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        array = np.empty(0, object)
-    if array.dtype.kind in "US" and array.ndim == 1:
-        names, labels = np.unique(array.astype(str), return_inverse=True)
-        return labels.astype(np.int64), tuple(names.tolist())
-    if array.dtype.kind not in "biuf" or array.ndim not in (1, 2):
-        raise SpriteError(
-            f"{where} holds labels of type {array.dtype} and shape {array.shape}; allowed are integers, one-hot rows "
-            "and class names"
-        )
-    if array.ndim == 2 and array.shape[1] > 1:
-        wrong = np.flatnonzero(((array != 0) & (array != 1)).any(axis=1) | (array.sum(axis=1) != 1))
-        if len(wrong):
-            raise SpriteError(
-                f"{where} is not one-hot: row {wrong[0]} is {array[wrong[0]].tolist()}; allowed is a single 1 and "
-                "zeros in each row: change the labels"
-            )
-        return array.argmax(axis=1).astype(np.int64), None
-    flat = array.reshape(len(array))
-    wrong = np.flatnonzero(~((flat >= 0) & (flat == np.floor(flat))))
-    if len(wrong):
-        raise SpriteError(
-            f"{where} has the label {flat[wrong[0]]} in row {wrong[0]}; allowed are whole numbers from 0: change it"
-        )
-    return flat.astype(np.int64), None

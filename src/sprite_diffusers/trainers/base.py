@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from ..errors import SpriteError
 from ..tracking import TrackedRun
 from .checkpoints import begin_checkpoint, commit_checkpoint, find_checkpoint, list_checkpoints, read_facts
 from .config import TrainerConfig
+from .machine import StopSignals, fast_precision, set_cpu_threads
 from .schedule import Budget, learning_rate_factor
 
 logger = logging.getLogger(__name__)
@@ -67,14 +67,6 @@ class FitResult:
     metrics: dict[str, float]
 
 
-def fast_precision() -> str:
-    """``"bf16"`` where this machine has instructions for it (it halves the time of a convolution), else ``"no"``."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older releases of torch
-    return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
-
-
 class Trainer:
     """Trains `model` until the configured limit, and leaves a pipeline, samples, checkpoints and an MLflow run.
 
@@ -97,7 +89,8 @@ class Trainer:
             gradient_accumulation_steps=config.gradient_accumulation_steps,
             mixed_precision=fast_precision() if config.mixed_precision == "auto" else config.mixed_precision,
         )
-        self._set_threads()
+        if self.accelerator.device.type == "cpu":
+            set_cpu_threads(config.num_cpu_threads, self.accelerator.num_processes)
         set_seed(config.seed + self.accelerator.process_index)
         self.output_dir = self._choose_output_dir()
         self.raw_model = model
@@ -118,7 +111,6 @@ class Trainer:
         )
         self.budget = self._plan(num_examples)
         self.run: TrackedRun | None = None
-        self._signal: int | None = None
 
     # ---- what a family supplies ---------------------------------------------------------------------------------
 
@@ -161,7 +153,7 @@ class Trainer:
                 shutil.rmtree(stale)
         self.run = self._start_run()
         try:
-            with self._signals(), self._progress() as bar:
+            with StopSignals() as self._signals, self._progress() as bar:
                 reason = self._loop(bar)
             result = self._interrupt() if reason == "signal" else self._finish(reason)
         except BaseException as error:
@@ -193,7 +185,7 @@ class Trainer:
                 )
                 running_loss, running_steps = 0.0, 0
             bar.update(min(self.budget.progress(state.step, state.seconds), 1.0) - bar.n)
-            if self._agreed(self._signal is not None):
+            if self._agreed(self._signals.received is not None):
                 return "signal"
             if state.step % config.validation_steps == 0 and self._validate_and_judge():
                 return "early stopping"
@@ -296,7 +288,7 @@ class Trainer:
     def _interrupt(self) -> FitResult:
         path = self._checkpoint()
         self._say(
-            f"Stopped by {signal.Signals(self._signal).name if self._signal else 'another process'} at step "
+            f"Stopped by {self._signals.received or 'another process'} at step "
             f"{self.state.step}; go on with --output_dir {self.output_dir} --resume_from_checkpoint latest ({path})."
         )
         return FitResult("interrupted", self.output_dir, None, self.summary())
@@ -400,16 +392,6 @@ class Trainer:
             return flag
         return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.accelerator.device), "sum") > 0)
 
-    def _set_threads(self) -> None:
-        """`accelerate launch` leaves one thread to a single process: on a CPU, take this process's share of the cores."""
-        if self.accelerator.device.type != "cpu":
-            return
-        cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-        if hasattr(os, "sched_getaffinity"):
-            cores = min(cores, len(os.sched_getaffinity(0)))
-        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", self.accelerator.num_processes))
-        torch.set_num_threads(self.config.num_cpu_threads or max(1, cores // local_processes))
-
     def _build_ema(self) -> EMAModel | None:
         if not self.config.use_ema:
             return None
@@ -480,25 +462,3 @@ class Trainer:
             bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} left, {postfix}",
             mininterval=0.5 if interactive else 15,
         )
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first SIGTERM or Ctrl-C ends the run after the current step; a second one ends it at once."""
-
-        def handle(number: int, frame: Any) -> None:
-            self._signal = number
-            for name in previous:
-                signal.signal(name, previous[name])
-
-        previous = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            for name in previous:
-                signal.signal(name, handle)
-        except ValueError:  # not in the main thread: a notebook or a server keeps its own handlers
-            yield
-            return
-        try:
-            yield
-        finally:
-            for name, handler in previous.items():
-                signal.signal(name, handler)

@@ -205,7 +205,7 @@ class ClassCondConfig:
             "help": "Share of labels replaced by the null class for classifier-free guidance; 0 trains without."
         },
     )
-    guidance_scale: float = field(default=1.5, metadata={"help": "Guidance of previews, and the pipeline's default."})
+    guidance_scale: float = field(default=2.0, metadata={"help": "Guidance of previews, and the pipeline's default."})
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_dropout < 1:

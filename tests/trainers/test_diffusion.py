@@ -217,6 +217,24 @@ def test_the_null_class_is_trained(in_tmp_path):
     assert (torch.cat(seen) == 5).float().mean() == pytest.approx(0.1, abs=0.03)
 
 
+def test_which_labels_are_dropped_does_not_depend_on_the_time(in_tmp_path):
+    trainer = trainer_for(settings(in_tmp_path / "out", train_batch_size=32))
+    times, dropped = [], []
+
+    class Spy(torch.nn.Module):
+        def forward(self, sample, timesteps, class_labels, return_dict):
+            times.append(timesteps / 1000)
+            dropped.append(class_labels == 5)
+            return (sample,)
+
+    trainer.model = Spy()
+    for micro in range(200):
+        trainer.training_step(micro)
+    times, dropped = torch.cat(times), torch.cat(dropped)
+    assert times[dropped].mean() == pytest.approx(0.5, abs=0.04)
+    assert times[dropped].std() == pytest.approx(float(times[~dropped].std()), abs=0.02)
+
+
 def test_validation_is_the_same_each_time(in_tmp_path):
     trainer = trainer_for(settings(in_tmp_path / "out"))
     trainer.unet.eval()

@@ -23,6 +23,7 @@ from .base import FitResult, Trainer
 from .config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
 
 PREVIEWS_PER_ROW = 10
+MAX_PREVIEW_ROWS = 12
 MAX_VALIDATION_IMAGES = 1024
 
 
@@ -144,15 +145,17 @@ class DiffusionTrainer(Trainer):
     # ---- what the loop asks for ---------------------------------------------------------------------------------
 
     def training_step(self, micro_step: int) -> torch.Tensor:
-        # seeded per process and micro-batch: a resumed run draws what the interrupted one would have drawn
-        seed = (self.config.seed << 40) + micro_step * self.accelerator.num_processes + self.accelerator.process_index
+        # seeded per process and micro-batch, so that a resumed run draws what the interrupted one would have drawn;
+        # even seeds for augmentation and dropout, odd ones for noise, which must not depend on each other
+        position = micro_step * self.accelerator.num_processes + self.accelerator.process_index
+        seed = (self.config.seed << 40) + 2 * position
         generator = torch.Generator().manual_seed(seed)
         indices = self.sampler.indices(micro_step)
         clean, labels = self.train_data.batch(indices, self.augmentation, generator)
         if labels is not None and self.settings.condition is not None:
             dropped = torch.rand(len(labels), generator=generator) < self.settings.condition.class_dropout
             labels = torch.where(dropped, len(self.class_names), labels)
-        return self._loss(clean, labels, seed)
+        return self._loss(clean, labels, seed + 1)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -170,8 +173,9 @@ class DiffusionTrainer(Trainer):
         background = "checker" if self.report.mode == "RGBA" else self.report.background
         scale = max(1, 64 // self.report.image_size)
         if isinstance(pipeline, ClassCondPipeline):
-            images = pipeline(self.class_names, num_images_per_prompt=PREVIEWS_PER_ROW, generator=generator).images
-            return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=self.class_names)
+            names = self.class_names[:MAX_PREVIEW_ROWS]
+            images = pipeline(names, num_images_per_prompt=PREVIEWS_PER_ROW, generator=generator).images
+            return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=names)
         images = pipeline(batch_size=6 * PREVIEWS_PER_ROW, generator=generator).images
         return make_grid(images, PREVIEWS_PER_ROW, scale, background=background)
 

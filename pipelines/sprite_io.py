@@ -35,14 +35,16 @@ class SpritePipelineMixin:
 
     _callback_tensor_inputs = ("latents",)
     _source_files: ClassVar[dict[str, str]] = {}
+    _source_class: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.__module__ == "__main__":
+            return  # a class of a script or notebook is published as the pipeline it derives from
+        source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
         # Read now: a later remote load of another model replaces the cached file this class came from.
-        cls._source_files = {
-            "pipeline.py": Path(inspect.getfile(cls)).read_text(encoding="utf-8"),
-            "sprite_io.py": Path(__file__).read_text(encoding="utf-8"),
-        }
+        cls._source_files = {"pipeline.py": source, "sprite_io.py": Path(__file__).read_text(encoding="utf-8")}
+        cls._source_class = cls.__name__
 
     # ---- the portable folder ------------------------------------------------------------------------------------
 
@@ -72,7 +74,7 @@ class SpritePipelineMixin:
             config = json.loads(path.read_text(encoding="utf-8"))
             config.pop("_name_or_path", None)  # a local path of whoever saved it
             if path == index_path:
-                config["_class_name"] = ["pipeline", type(self).__name__]
+                config["_class_name"] = ["pipeline", self._source_class]
             path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for name, text in self._source_files.items():
             (Path(save_directory) / name).write_text(text, encoding="utf-8")

@@ -68,6 +68,15 @@ def test_two_remote_models_in_one_process_keep_their_own_code(class_cond, uncond
     np.testing.assert_array_equal(draw(ClassCondPipeline.from_pretrained(tmp_path / "a2")), draw(first))
 
 
+def test_a_subclass_from_a_notebook_is_published_as_its_base(class_cond, tmp_path):
+    namespace = {"ClassCondPipeline": ClassCondPipeline, "__name__": "__main__"}
+    exec("class Mine(ClassCondPipeline):\n    pass", namespace)
+    mine = namespace["Mine"](class_cond.unet, class_cond.scheduler, class_cond.config.id2label)
+    mine.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "model_index.json").read_text())["_class_name"] == ["pipeline", "ClassCondPipeline"]
+    assert type(namespace["Mine"].from_pretrained(tmp_path)) is namespace["Mine"]
+
+
 def test_without_trust_the_folder_does_not_run_code(class_cond, tmp_path):
     hub.export(class_cond, tmp_path)
     with pytest.raises(ValueError, match="trust_remote_code"):

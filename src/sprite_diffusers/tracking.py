@@ -41,10 +41,10 @@ class TrackedRun:
         for chatty in ("alembic", "mlflow.store.db.utils"):  # they tell of each table of a new mlflow.db
             logging.getLogger(chatty).setLevel(logging.WARNING)
         uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_TRACKING_URI)
-        mlflow.set_tracking_uri(uri)
-        self.client = mlflow.MlflowClient()
         self._error_type = MlflowException
         try:
+            mlflow.set_tracking_uri(uri)
+            self.client = mlflow.MlflowClient()
             self.run_id = self._existing(run_id) or self._create(experiment_name, run_name, params, tags)
         except Exception as error:
             # MLflow lets errors of SQLAlchemy, of drivers and of requests through: whichever it was, the store is unusable

@@ -148,10 +148,10 @@ class Trainer:
         """
         if self.config.resume_from_checkpoint:
             self._resume()
-        elif self.accelerator.is_main_process:
+        self.run = self._start_run()
+        if self.accelerator.is_main_process and not self.config.resume_from_checkpoint:
             for stale in list_checkpoints(self.output_dir):  # only there if they are to be overwritten
                 shutil.rmtree(stale)
-        self.run = self._start_run()
         try:
             with StopSignals() as self._signals, self._progress() as bar:
                 reason = self._loop(bar)

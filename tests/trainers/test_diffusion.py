@@ -18,7 +18,14 @@ from safetensors.torch import load_file
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from sprite_diffusers.trainers.config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
-from sprite_diffusers.trainers.diffusion import DiffusionConfig, DiffusionTrainer, build_unet, fit_diffusion, load_data
+from sprite_diffusers.trainers.diffusion import (
+    DiffusionConfig,
+    DiffusionTrainer,
+    build_unet,
+    default_channels,
+    fit_diffusion,
+    load_data,
+)
 
 
 def settings(output_dir: Path, conditional: bool = True, data: DataConfig | None = None, **loop) -> DiffusionConfig:
@@ -239,6 +246,15 @@ def test_validation_is_the_same_each_time(in_tmp_path):
     trainer = trainer_for(settings(in_tmp_path / "out"))
     trainer.unet.eval()
     assert trainer.validate() == trainer.validate()
+
+
+def test_the_network_grows_with_the_sprites():
+    assert default_channels(9) == default_channels(16) == default_channels(28) == [32, 64, 128]
+    assert default_channels(32) == [16, 32, 64, 128]
+    assert default_channels(64) == [16, 16, 32, 64, 128]
+    unet = build_unet(UNetConfig(), 4, 32, None)
+    assert unet.config.block_out_channels == (16, 32, 64, 128)
+    assert unet(torch.zeros(1, 4, 32, 32), 0).sample.shape == (1, 4, 32, 32)
 
 
 def test_networks_that_cannot_be_are_refused():

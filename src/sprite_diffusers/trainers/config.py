@@ -159,8 +159,12 @@ class DataConfig:
 class UNetConfig:
     """The network: a diffusers `UNet2DModel`."""
 
-    block_out_channels: list[int] = field(
-        default_factory=lambda: [32, 64, 128], metadata={"help": "Channels per resolution."}
+    block_out_channels: list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Channels per resolution; if not given 32 64 128 for sprites of 16 pixels, with a narrower level in "
+            "front for each doubling of the size."
+        },
     )
     layers_per_block: int = field(default=1, metadata={"help": "Residual blocks per resolution."})
     attention_levels: list[int] = field(

@@ -72,14 +72,26 @@ def load_data(config: DataConfig) -> SpriteDataset:
     )
 
 
+def default_channels(image_size: int) -> list[int]:
+    """Channels per resolution: 32, 64, 128 from 16 pixels down; half the width in front for each doubling of the size.
+
+    At full resolution a level costs in proportion to pixels times width squared, so that each level costs the same.
+    """
+    channels, size = [32, 64, 128], 16
+    while image_size >= 2 * size:
+        channels, size = [max(16, channels[0] // 2), *channels], 2 * size
+    return channels
+
+
 def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_embeds: int | None) -> UNet2DModel:
     """A `UNet2DModel` for sprites of `image_size`, which is rounded up to what the network can halve.
 
     Raises:
         SpriteError: settings that do not make a network.
     """
-    levels = len(config.block_out_channels)
-    narrow = [width for width in config.block_out_channels if width % config.norm_num_groups]
+    channels_per_level = config.block_out_channels or default_channels(image_size)
+    levels = len(channels_per_level)
+    narrow = [width for width in channels_per_level if width % config.norm_num_groups]
     if narrow:
         raise SpriteError(
             f"--block_out_channels has {narrow[0]}, which --norm_num_groups {config.norm_num_groups} does not divide: "
@@ -93,7 +105,7 @@ def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_emb
         sample_size=math.ceil(image_size / factor) * factor,
         in_channels=channels,
         out_channels=channels,
-        block_out_channels=tuple(config.block_out_channels),
+        block_out_channels=tuple(channels_per_level),
         layers_per_block=config.layers_per_block,
         down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attention),
         up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attention)),
@@ -185,7 +197,7 @@ class DiffusionTrainer(Trainer):
     def facts(self) -> dict[str, Any]:
         return {
             "data_fingerprint": self.report.fingerprint,
-            "unet": asdict(self.settings.unet),
+            "unet": {**asdict(self.settings.unet), "block_out_channels": list(self.unet.config.block_out_channels)},
             "objective": asdict(self.settings.objective),
             "condition": None if self.settings.condition is None else asdict(self.settings.condition),
             "seed": self.config.seed,

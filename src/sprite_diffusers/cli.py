@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--guidance_scale", type=float, help="pull towards the class, 1 is none (default: the model's own)"
     )
     sample.add_argument("--batch_size", type=_positive, default=64, help="sprites at a time (default: %(default)s)")
-    sample.add_argument("--columns", type=_positive, help="sprites per row of the sheet")
+    sample.add_argument("--columns", type=_positive, help="sprites per row of the sheet (default: a row per class)")
     sample.add_argument("--out", type=Path, default=Path("grid.png"), help="the sheet (default: %(default)s)")
     sample.add_argument(
         "--separate", type=Path, metavar="DIR", help="also save every sprite as a file of its own here"
@@ -98,7 +99,8 @@ def run_sample(args: argparse.Namespace) -> None:
             raise SpriteError(str(error)) from None
     seconds = time.perf_counter() - started
 
-    columns = args.columns or min(args.num, 16)
+    # a row per class, or a square of one kind
+    columns = args.columns or min(args.num if len(names) > 1 else math.ceil(math.sqrt(args.num)), 16)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     make_grid(images, columns, args.scale).save(args.out)
     print(f"{len(images)} sprites in {seconds:.1f} s ({len(images) / seconds:.1f} images/s): {args.out}")

@@ -1,7 +1,7 @@
 """Images per second of our training loop beside that of diffusers' ``examples/unconditional_image_generation``.
 
-Both train the same network on the same sprites with the same batch size, in alternating blocks of steps, so that the
-noise of the machine hits both alike. The peer's loop is rebuilt here step by step from its script
+Both train the same network on the same sprites with the same batch size and precision, in alternating blocks of steps,
+so that the noise of the machine hits both alike. The peer's loop is rebuilt here step by step from its script
 (``train_unconditional.py``: a DataLoader with torchvision transforms, AdamW, EMA, gradient clipping, epsilon-MSE), with
 its defaults. Needs torchvision.
 

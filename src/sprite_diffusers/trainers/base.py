@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ class FitResult:
     metrics: dict[str, float]
 
 
-class Trainer:
+class Trainer(ABC):
     """Trains `model` until the configured limit, and leaves a pipeline, samples, checkpoints and an MLflow run.
 
     A family supplies `name`, `training_step`, `validate`, `preview`, `save` and `facts`.
@@ -114,25 +115,25 @@ class Trainer:
 
     # ---- what a family supplies ---------------------------------------------------------------------------------
 
+    @abstractmethod
     def training_step(self, micro_step: int) -> torch.Tensor:
         """Loss (a scalar) of this process's micro-batch number `micro_step`; must depend on nothing but it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validate(self) -> dict[str, float]:
         """Figures on held-out data, with ``"loss"`` among them; the same on every process."""
-        raise NotImplementedError
 
+    @abstractmethod
     def preview(self) -> Image.Image:
         """A grid of samples from a fixed seed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, directory: Path) -> None:
         """Writes the pipeline to `directory`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What makes this run what it is (JSON-safe): a checkpoint of other facts is not resumed."""
-        raise NotImplementedError
 
     def params(self) -> dict[str, Any]:
         """Settings to log, flat."""

@@ -35,7 +35,8 @@ from sprite_diffusers.trainers.config import (
     UNetConfig,
     parse_config,
 )
-from sprite_diffusers.trainers.diffusion import DiffusionConfig, DiffusionTrainer, build_unet, load_data
+from sprite_diffusers.trainers.data_parts import load_data
+from sprite_diffusers.trainers.diffusion import DiffusionConfig, DiffusionTrainer, build_unet
 
 CONFIGS = Path(__file__).parents[1] / "training" / "configs"
 

@@ -14,9 +14,10 @@ from huggingface_hub.utils import filter_repo_objects
 
 from . import pipelines
 from .errors import SpriteError
+from .tracking import RUN_FILE
 
 # Working files of a training, which are not part of the published model.
-NOT_PUBLISHED = ("checkpoint-*", "previews/*", ".*")
+NOT_PUBLISHED = ("checkpoint-*", "previews/*", ".*", RUN_FILE)
 
 
 def export(pipeline: DiffusionPipeline, directory: str | Path, card: ModelCard | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 from .errors import SpriteError
 
 DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+RUN_FILE = "mlflow_run.json"
 
 
 class TrackedRun:
@@ -94,6 +96,12 @@ class TrackedRun:
     def finish(self, status: str) -> None:
         """Ends the run as ``"FINISHED"``, ``"FAILED"`` or ``"KILLED"``."""
         self.client.set_terminated(self.run_id, status=status)
+
+    def remember_in(self, directory: Path) -> None:
+        """Notes in `directory` which run made what is there, so that a later evaluation is logged to it."""
+        directory.mkdir(parents=True, exist_ok=True)
+        note = {"run_id": self.run_id, "experiment_name": self.experiment_name, "tracking_uri": self.uri}
+        (directory / RUN_FILE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
     def describe(self) -> str:
         """Where to look, for a person."""

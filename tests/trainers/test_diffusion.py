@@ -18,13 +18,13 @@ from safetensors.torch import load_file
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from sprite_diffusers.trainers.config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+from sprite_diffusers.trainers.data_parts import load_data
 from sprite_diffusers.trainers.diffusion import (
     DiffusionConfig,
     DiffusionTrainer,
     build_unet,
     default_channels,
     fit_diffusion,
-    load_data,
 )
 
 

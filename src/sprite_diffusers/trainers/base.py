@@ -34,6 +34,8 @@ from .schedule import Budget, learning_rate_factor
 
 logger = logging.getLogger(__name__)
 
+MODEL_FILES = ("model_index.json", "config.json")  # of a pipeline folder, of a single model
+
 
 @dataclass
 class TrainState:
@@ -424,7 +426,7 @@ class Trainer(ABC):
             raise SpriteError(f"--output_dir {path} is a file: choose another folder.")
         if self.config.resume_from_checkpoint or self.config.overwrite_output_dir:
             return path
-        if (path / "model_index.json").exists() or list_checkpoints(path):
+        if any((path / name).exists() for name in MODEL_FILES) or list_checkpoints(path):
             raise SpriteError(
                 f"--output_dir {path} already holds a model: choose another folder, go on with it by "
                 "--resume_from_checkpoint latest, or replace it by --overwrite_output_dir."
@@ -439,6 +441,7 @@ class Trainer(ABC):
         experiment = self.config.experiment_name or self.name
         run = TrackedRun(experiment, self.run_name, params, facts, self.state.run_id)
         self.state.run_id = run.run_id
+        run.remember_in(self.output_dir)
         return run
 
     def _end_run(self, status: str) -> None:

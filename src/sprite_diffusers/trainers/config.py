@@ -221,6 +221,33 @@ class ClassCondConfig:
             )
 
 
+@dataclass
+class ClassifierConfig:
+    """The auxiliary classifier."""
+
+    block_out_channels: list[int] = field(
+        default_factory=lambda: [32, 64, 128],
+        metadata={"help": "Channels per resolution; each but the first halves it."},
+    )
+    feature_dim: int = field(default=64, metadata={"help": "Length of the features that generators are compared in."})
+    norm_num_groups: int = field(default=8, metadata={"help": "Groups of the group norms."})
+    dropout: float = field(default=0.1, metadata={"help": "Dropout in the residual blocks."})
+    label_smoothing: float = field(default=0.05, metadata={"help": "Share of each label spread over all classes."})
+
+    def __post_init__(self) -> None:
+        bad = [width for width in self.block_out_channels if width < 1 or width % self.norm_num_groups]
+        if bad or not self.block_out_channels:
+            raise SpriteError(
+                f"--block_out_channels is {self.block_out_channels}, but needs one or more multiples of "
+                f"--norm_num_groups {self.norm_num_groups}."
+            )
+        if self.feature_dim < 1:
+            raise SpriteError(f"--feature_dim is {self.feature_dim}, but must be 1 or more.")
+        for name in ("dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be at least 0 and below 1.")
+
+
 class _Parser(TrlParser):
     def error(self, message: str) -> NoReturn:
         raise SpriteError(f"{message}; see --help.")

@@ -14,13 +14,13 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from .. import hub
-from ..data import Augmentation, EpochSampler, SpriteArrays, SpriteDataset, load_sprites, make_grid
-from ..data.pixels import parse_color
+from ..data import EpochSampler, SpriteArrays, SpriteDataset, make_grid
 from ..errors import SpriteError
 from ..objectives import Objective, build_objective
 from ..pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from .base import FitResult, Trainer
 from .config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+from .data_parts import build_augmentation, load_data
 
 PREVIEWS_PER_ROW = 10
 MAX_PREVIEW_ROWS = 12
@@ -55,21 +55,6 @@ def fit_diffusion(config: DiffusionConfig) -> FitResult:
             repo_id = str(config.trainer.hub_model_id)
             print(f"uploaded: {hub.push(result.output_dir, repo_id, config.trainer.hub_private)}")
     return result
-
-
-def load_data(config: DataConfig) -> SpriteDataset:
-    """`load_sprites` with the settings of `config`."""
-    return load_sprites(
-        config.dataset,
-        image_size=config.image_size,
-        mode=config.image_mode,
-        background=config.background,
-        labels=config.labels,
-        class_names=config.class_names,
-        validation_split=config.validation_split,
-        num_samples=config.num_samples,
-        skip_bad_images=config.skip_bad_images,
-    )
 
 
 def default_channels(image_size: int) -> list[int]:
@@ -152,7 +137,7 @@ class DiffusionTrainer(Trainer):
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
-        self.augmentation = self._build_augmentation()
+        self.augmentation = build_augmentation(config.data, self.class_names)
 
     # ---- what the loop asks for ---------------------------------------------------------------------------------
 
@@ -259,18 +244,6 @@ class DiffusionTrainer(Trainer):
         if self.settings.condition is None:
             return None
         return len(self.class_names) + (self.settings.condition.class_dropout > 0)
-
-    def _build_augmentation(self) -> Augmentation | None:
-        data = self.settings.data
-        if not (data.random_flip or data.random_shift or data.palette_swap):
-            return None
-        return Augmentation(
-            horizontal_flip=data.random_flip,
-            max_shift=data.random_shift,
-            palette_swap=data.palette_swap,
-            skip_classes=tuple(i for i, name in enumerate(self.class_names) if name in data.no_flip_classes),
-            fill=parse_color(data.background),
-        )
 
     def _card(self) -> ModelCard:
         name = self.config.hub_model_id or self.output_dir.resolve().name

@@ -186,3 +186,26 @@ def test_push_uploads_the_model_and_not_the_checkpoints(class_cond, tmp_path, mo
     assert calls["private"]
     assert Path(calls["folder_path"]) == tmp_path
     assert "checkpoint-*" in calls["ignore_patterns"]
+
+
+def test_results_go_into_the_card(class_cond, tmp_path):
+    card = hub.model_card(
+        "class_cond", "m", "sprites", {"validation_loss": 0.5}, [], repo_id="m", image_size=8, image_mode="RGBA",
+        classes="a", example_class="'a'", parameters="1", training_facts="## Training\n\n- long",
+    )  # fmt: skip
+    hub.export(class_cond, tmp_path / "m", card)
+    hub.add_results(tmp_path / "m", "sprites", {"fd_pca20": 9.0, "accuracy": float("nan")}, "| first |")
+    hub.add_results(tmp_path / "m", "sprites", {"fd_pca20": 3.0}, "| second |")
+    changed = ModelCard.load(tmp_path / "m" / "README.md")
+    figures = {entry.metric_type: entry.metric_value for entry in changed.data.eval_results}
+    assert figures == {"validation_loss": 0.5, "fd_pca20": 3.0}
+    assert changed.text.count("## Evaluation") == 1
+    assert "| second |" in changed.text
+    assert "| first |" not in changed.text
+    assert "- long" in changed.text
+    assert changed.data.tags == card.data.tags
+
+
+def test_results_without_a_card(tmp_path):
+    with pytest.raises(SpriteError, match=r"README.md cannot be read as a model card"):
+        hub.add_results(tmp_path, "sprites", {"fd_pca20": 9.0}, "| table |")

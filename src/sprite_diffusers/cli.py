@@ -6,15 +6,25 @@ import argparse
 import math
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .errors import SpriteError
 from .scripts import run_script
+
+DESCRIPTION = "Small pixel-art diffusion models: look at your sprites, draw new ones, and measure how good they are."
 
 SAMPLE_EXAMPLES = """examples:
   sprite-diffusers sample outputs/my-model --num 16
   sprite-diffusers sample outputs/my-model --class food --num 16 --scale 8 --seed 0 --out food.png
   sprite-diffusers sample user/repo --class food spell --num 4 --guidance_scale 2 --separate sprites/
+"""
+
+EVALUATE_EXAMPLES = """examples:
+  python training/train_classifier.py --dataset my_sprites --image_size 16
+  sprite-diffusers evaluate outputs/my-model --dataset my_sprites
+  sprite-diffusers evaluate outputs/my-model --dataset my_sprites --num_samples 2000 --guidance_scale 1.5 --out scores/
+
+The data must be what the model was trained on, read with the same settings; image size and mode are the model's.
 """
 
 
@@ -25,16 +35,30 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments; each subcommand sets ``run``, a function of the parsed arguments."""
-    parser = _Parser(
-        prog="sprite-diffusers", description="Small pixel-art diffusion models: use what you have trained."
-    )
+    parser = _Parser(prog="sprite-diffusers", description=DESCRIPTION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    sample = commands.add_parser(
-        "sample",
-        help="draw sprites with a trained model",
-        description="Draws sprites with a trained pipeline folder (or Hub id) and saves them as one sheet.",
-        epilog=SAMPLE_EXAMPLES,
+    for add in (_add_sample, _add_evaluate, _add_audit, _add_report):
+        add(commands)
+    return parser
+
+
+def _add_command(commands: Any, name: str, summary: str, description: str, examples: str = "") -> _Parser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_sample(commands: Any) -> None:
+    sample = _add_command(
+        commands,
+        "sample",
+        "draw sprites with a trained model",
+        "Draws sprites with a trained pipeline folder (or Hub id) and saves them as one sheet.",
+        SAMPLE_EXAMPLES,
     )
     sample.add_argument("model", metavar="DIR", help="pipeline folder, a checkpoint's pipeline folder, or Hub id")
     sample.add_argument(
@@ -45,22 +69,101 @@ def build_parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--scale", type=_positive, default=4, help="enlargement by whole pixels (default: %(default)s)"
     )
-    sample.add_argument(
-        "--seed", type=int, default=0, help="the same seed gives the same sprites (default: %(default)s)"
-    )
-    sample.add_argument("--num_inference_steps", type=_positive, help="denoising steps (default: the model's own)")
-    sample.add_argument(
-        "--guidance_scale", type=float, help="pull towards the class, 1 is none (default: the model's own)"
-    )
-    sample.add_argument("--batch_size", type=_positive, default=64, help="sprites at a time (default: %(default)s)")
+    _add_sampling_options(sample)
     sample.add_argument("--columns", type=_positive, help="sprites per row of the sheet (default: a row per class)")
     sample.add_argument("--out", type=Path, default=Path("grid.png"), help="the sheet (default: %(default)s)")
     sample.add_argument(
         "--separate", type=Path, metavar="DIR", help="also save every sprite as a file of its own here"
     )
-    sample.add_argument("--device", help="cpu, cuda, mps ... (default: a GPU if there is one)")
     sample.set_defaults(run=run_sample)
-    return parser
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = _add_command(
+        commands,
+        "evaluate",
+        "measure a trained model against held-out sprites",
+        "Draws sprites with a trained model and compares them with held-out sprites of the data set: distances beside\n"
+        "their floor (real sprites scored in the same way), diversity, class accuracy, copies of training sprites,\n"
+        "colours, time. Prints the table, writes it with plots to DIR/evaluation, logs it to the model's MLflow run\n"
+        "and puts the figures into the model card.",
+        EVALUATE_EXAMPLES,
+    )
+    evaluate.add_argument("model", metavar="DIR", help="pipeline folder, or Hub id")
+    evaluate.add_argument(
+        "--dataset", required=True, help="the training data: 'synthetic', a folder, .npz, .npy, or Hub id"
+    )
+    evaluate.add_argument("--labels", help="labels .npy for an images .npy")
+    evaluate.add_argument("--class_names", nargs="+", help="names of the classes, where the data has none")
+    evaluate.add_argument(
+        "--background", default="white", help="colour behind transparent pixels of RGB models (default: %(default)s)"
+    )
+    evaluate.add_argument(
+        "--validation_split",
+        type=float,
+        default=0.1,
+        help="share held out, where the data is not split (default: %(default)s)",
+    )
+    evaluate.add_argument(
+        "--classifier",
+        help="folder or Hub id of the auxiliary classifier (default: what training/train_classifier.py left in outputs/ "
+        "for this data)",
+    )
+    evaluate.add_argument(
+        "--num_samples", type=_positive, help="sprites to draw (default: as many as are held out, at most 2000)"
+    )
+    _add_sampling_options(evaluate)
+    evaluate.add_argument("--out", type=Path, help="folder for scores and plots (default: DIR/evaluation)")
+    evaluate.set_defaults(run=run_evaluate)
+
+
+def _add_audit(commands: Any) -> None:
+    audit = _add_command(
+        commands,
+        "audit",
+        "look at a data set before training on it",
+        "Reads a data set as it is and writes one page (HTML and Markdown) about it: class balance, duplicates, palettes,\n"
+        "alpha, enlarged sprites, statistics per class, outliers, and what to do about what it found.",
+        "examples:\n  sprite-diffusers audit my_sprites\n  sprite-diffusers audit my_sprites.npz --out audits/mine\n",
+    )
+    audit.add_argument("dataset", metavar="DATASET", help="'synthetic', a folder, .npz, .npy, or Hub id")
+    audit.add_argument("--labels", help="labels .npy for an images .npy")
+    audit.add_argument("--class_names", nargs="+", help="names of the classes, where the data has none")
+    audit.add_argument("--seed", type=int, default=0, help="of what is drawn at random (default: %(default)s)")
+    audit.add_argument("--out", type=Path, help="folder for the page (default: outputs/audit-<data set>)")
+    audit.set_defaults(run=run_audit)
+
+
+def _add_report(commands: Any) -> None:
+    report = _add_command(
+        commands,
+        "report",
+        "write the results page from MLflow",
+        "Reads the MLflow store (MLFLOW_TRACKING_URI, or sqlite:///mlflow.db) and nothing else, and writes one page that\n"
+        "compares the experiments: the best finished and evaluated run of each, and by name what is incomplete.",
+        "examples:\n  sprite-diffusers report\n  sprite-diffusers report --lang es --out docs/resultados.md\n",
+    )
+    report.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/results.md"),
+        help="the page; the HTML goes beside it (default: %(default)s)",
+    )
+    report.add_argument("--experiments", nargs="+", metavar="NAME", help="only these (default: all)")
+    report.add_argument("--lang", default="en", help="en or es (default: %(default)s)")
+    report.set_defaults(run=run_report)
+
+
+def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed gives the same sprites (default: %(default)s)"
+    )
+    parser.add_argument("--num_inference_steps", type=_positive, help="denoising steps (default: the model's own)")
+    parser.add_argument(
+        "--guidance_scale", type=float, help="pull towards the class, 1 is none (default: the model's own)"
+    )
+    parser.add_argument("--batch_size", type=_positive, default=64, help="sprites at a time (default: %(default)s)")
+    parser.add_argument("--device", help="cpu, cuda, mps ... (default: a GPU if there is one)")
 
 
 def run_sample(args: argparse.Namespace) -> None:
@@ -114,6 +217,74 @@ def _save_each(images: list, labels: list, args: argparse.Namespace) -> None:
         name = f"{number:04d}" if label is None else f"{label}-{number:04d}"
         image.resize((image.width * args.scale, image.height * args.scale), 0).save(args.separate / f"{name}.png")
     print(f"one file each: {args.separate}")
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    """``sprite-diffusers evaluate``: scores a model, and keeps the scores where the model and its run are."""
+    import torch
+    from accelerate import PartialState
+
+    from . import hub, tracking
+    from .data import load_sprites
+    from .evaluation import Reference, evaluate, save_evaluation
+    from .models.classifier import default_classifier_folder, load_classifier
+
+    pipeline = hub.load_pipeline(args.model)
+    pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    data = load_sprites(
+        args.dataset,
+        image_size=pipeline.config.image_size or pipeline.unet.config.sample_size,
+        mode={3: "RGB", 4: "RGBA"}[pipeline.unet.config.in_channels],
+        background=args.background,
+        labels=args.labels,
+        class_names=args.class_names,
+        validation_split=args.validation_split,
+    )
+    classifier = load_classifier(args.classifier or default_classifier_folder(data.report.fingerprint))
+    reference = Reference.from_dataset(data, classifier)
+    scores = evaluate(
+        pipeline,
+        reference,
+        num_samples=args.num_samples,
+        seed=args.seed,
+        batch_size=args.batch_size,
+        num_inference_steps=args.num_inference_steps,
+        guidance_scale=args.guidance_scale,
+        progress=True,
+    )
+    if not PartialState().is_main_process:
+        return
+    print(scores.table())
+    folder = Path(args.model)
+    out = args.out or (folder / "evaluation" if folder.is_dir() else Path("outputs", f"evaluation-{folder.name}"))
+    files = save_evaluation(scores, reference, out)
+    print(f"scores:  {out}")
+    if folder.is_dir():
+        hub.add_results(folder, Path(args.dataset).name, scores.metrics, scores.table())
+        print(f"card:    {folder / 'README.md'}")
+        print(f"MLflow:  {tracking.log_evaluation(folder, scores, files)}")
+
+
+def run_audit(args: argparse.Namespace) -> None:
+    """``sprite-diffusers audit``: one page about a data set."""
+    from .data.audit import audit
+
+    name = Path(args.dataset).stem or "data"
+    out = args.out or Path("outputs", f"audit-{name}")
+    report = audit(args.dataset, out, labels=args.labels, class_names=args.class_names, seed=args.seed)
+    print(report.summary())
+    print(f"page: {out / 'audit.html'}")
+
+
+def run_report(args: argparse.Namespace) -> None:
+    """``sprite-diffusers report``: the results page from MLflow."""
+    from .report import build_report
+
+    result = build_report(args.out, experiments=args.experiments, lang=args.lang)
+    for path in result.paths:
+        print(path)
+    for note in result.left_out:
+        print(f"left out: {note}")
 
 
 def _positive(text: str) -> int:

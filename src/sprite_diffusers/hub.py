@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -16,8 +18,8 @@ from . import pipelines
 from .errors import SpriteError
 from .tracking import RUN_FILE
 
-# Working files of a training, which are not part of the published model.
-NOT_PUBLISHED = ("checkpoint-*", "previews/*", ".*", RUN_FILE)
+# Working files of a training and of evaluations (which show training images): not part of the published model.
+NOT_PUBLISHED = ("checkpoint-*", "previews/*", "evaluation/*", "sweeps/*", ".*", RUN_FILE)
 
 
 def export(pipeline: DiffusionPipeline, directory: str | Path, card: ModelCard | None = None) -> Path:
@@ -71,19 +73,55 @@ def model_card(
         pipeline_tag="unconditional-image-generation",
         tags=["pixel-art", "sprites", "sprite-diffusers", *tags],
         model_name=model_name,
-        eval_results=[
-            EvalResult(
-                task_type="unconditional-image-generation",
-                dataset_type=dataset,
-                dataset_name=dataset,
-                metric_type=name,
-                metric_value=value,
-            )
-            for name, value in results.items()
-        ],
+        eval_results=_eval_results(dataset, results),
     )
     text = resources.files("sprite_diffusers.hub_cards").joinpath(f"{template}.md").read_text(encoding="utf-8")
     return ModelCard.from_template(data, template_str=text, model_name=model_name, dataset=dataset, **facts)
+
+
+def _eval_results(dataset: str, results: dict[str, float]) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type="unconditional-image-generation",
+            dataset_type=dataset,
+            dataset_name=dataset,
+            metric_type=name,
+            metric_value=value,
+        )
+        for name, value in results.items()
+    ]
+
+
+def add_results(directory: str | Path, dataset: str, results: dict[str, float], table: str) -> None:
+    """Puts measured figures into the model card of a pipeline folder: its ``model-index``, and a section *Evaluation*.
+
+    Figures of the same names and an earlier section are replaced; the rest of the card stays.
+
+    Args:
+        dataset: name of the data the figures were measured on.
+        results: by name; what is not a number is left out.
+        table: Markdown.
+
+    Raises:
+        SpriteError: there is no card, or one without metadata.
+    """
+    path = Path(directory) / "README.md"
+    try:
+        card = ModelCard.load(path)
+        model_name = card.data.model_name or Path(directory).resolve().name
+    except (OSError, ValueError, AttributeError) as error:
+        raise SpriteError(
+            f"{path} cannot be read as a model card ({type(error).__name__}): export the model again."
+        ) from None
+    finite = {name: value for name, value in results.items() if math.isfinite(value)}
+    kept = [entry for entry in card.data.eval_results or [] if entry.metric_type not in finite]
+    card.data.model_name = model_name
+    card.data.eval_results = kept + _eval_results(dataset, finite)
+    text = re.sub(r"\n## Evaluation\n.*?(?=\n## |\Z)", "", card.text, flags=re.DOTALL)
+    partial = path.with_name(".README.md")
+    header = f"---\n{card.data.to_yaml()}\n---\n"
+    partial.write_text(f"{header}{text.rstrip()}\n\n## Evaluation\n\n{table.strip()}\n", encoding="utf-8")
+    os.replace(partial, path)
 
 
 def load_pipeline(source: str | Path) -> DiffusionPipeline:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sprite_diffusers.errors import SpriteError
-from sprite_diffusers.models.classifier import load_classifier
+from sprite_diffusers.models.classifier import default_classifier_folder, load_classifier
 from sprite_diffusers.tracking import RUN_FILE
-from sprite_diffusers.trainers.classifier import ClassifierSettings, calibrate, default_folder, fit_classifier
+from sprite_diffusers.trainers.classifier import ClassifierSettings, calibrate, fit_classifier
 from sprite_diffusers.trainers.config import ClassifierConfig, DataConfig, TrainerConfig
 
 
@@ -41,7 +41,7 @@ def test_it_learns_and_is_found_again(two_colors, capsys):
     classifier = load_classifier(result.output_dir)
     assert classifier.config.accuracy == 1.0
     assert 0 <= classifier.config.calibration_error < 0.2
-    assert result.output_dir == default_folder(classifier.config.data_fingerprint)
+    assert result.output_dir == default_classifier_folder(classifier.config.data_fingerprint)
     assert (result.output_dir / RUN_FILE).is_file()
     assert classifier.identity()[:16] in capsys.readouterr().out
     with pytest.raises(SpriteError, match="already holds a model"):

@@ -1,5 +1,5 @@
 """Networks that diffusers lacks, as diffusers models (`ModelMixin`)."""
 
-from .classifier import SpriteClassifier, SpriteClassifierOutput
+from .classifier import SpriteClassifier, SpriteClassifierOutput, default_classifier_folder, load_classifier
 
-__all__ = ["SpriteClassifier", "SpriteClassifierOutput"]
+__all__ = ["SpriteClassifier", "SpriteClassifierOutput", "default_classifier_folder", "load_classifier"]

@@ -109,6 +109,11 @@ class SpriteClassifier(ModelMixin, ConfigMixin):
         return digest.hexdigest()
 
 
+def default_classifier_folder(data_fingerprint: str) -> Path:
+    """Where a classifier of this data goes if no folder is named, and where an evaluation looks for it."""
+    return Path("outputs") / f"classifier-{data_fingerprint[:16]}"
+
+
 def load_classifier(directory: str | Path) -> SpriteClassifier:
     """A trained classifier in evaluation mode, from a folder or a Hub id.
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..data import EpochSampler, SpriteArrays, SpriteDataset, make_grid
 from ..errors import SpriteError
-from ..models.classifier import SpriteClassifier, load_classifier
+from ..models.classifier import SpriteClassifier, default_classifier_folder, load_classifier
 from .base import FitResult, Trainer
 from .config import ClassifierConfig, DataConfig, TrainerConfig
 from .data_parts import build_augmentation, load_data
@@ -44,13 +44,10 @@ def fit_classifier(settings: ClassifierSettings) -> FitResult:
         print(f"held-out accuracy {config.accuracy:.4f}, calibration error {config.calibration_error:.4f}")
         print(f"identity:   {load_classifier(result.output_dir).identity()[:16]}")
         if settings.trainer.push_to_hub:
-            load_classifier(result.output_dir).push_to_hub(str(settings.trainer.hub_model_id), private=settings.trainer.hub_private)
+            load_classifier(result.output_dir).push_to_hub(
+                str(settings.trainer.hub_model_id), private=settings.trainer.hub_private
+            )
     return result
-
-
-def default_folder(data_fingerprint: str) -> Path:
-    """Where a classifier of this data goes if no folder is named, and where an evaluation looks for it."""
-    return Path("outputs") / f"classifier-{data_fingerprint[:16]}"
 
 
 class ClassifierTrainer(Trainer):
@@ -89,7 +86,7 @@ class ClassifierTrainer(Trainer):
         )
         config = settings.trainer
         if config.output_dir is None and config.run_name is None:
-            config = replace(config, output_dir=str(default_folder(self.report.fingerprint)))
+            config = replace(config, output_dir=str(default_classifier_folder(self.report.fingerprint)))
         super().__init__(config, self.classifier, len(self.train_data))
         self._say(self.report.summary())
         self.sampler = EpochSampler(

@@ -1,0 +1,25 @@
+"""One protocol for every generator: `evaluate(samples, reference) -> Scores`."""
+
+from .distances import frechet_distance, kernel_distance, manifold_metrics
+from .memorisation import Nearest, nearest
+from .pixel_stats import palette_metrics, rgb_histograms
+from .plots import sample_grid, save_evaluation
+from .protocol import PROTOCOL_VERSION, evaluate
+from .reference import Reference
+from .scores import Scores
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "Nearest",
+    "Reference",
+    "Scores",
+    "evaluate",
+    "frechet_distance",
+    "kernel_distance",
+    "manifold_metrics",
+    "nearest",
+    "palette_metrics",
+    "rgb_histograms",
+    "sample_grid",
+    "save_evaluation",
+]

@@ -154,7 +154,7 @@ def load_sprites(
         num_samples=num_samples,
         skip_bad_images=skip_bad_images,
     )
-    splits, names = _unify_classes(splits, class_names, str(source))
+    splits, names = unify_classes(splits, class_names, str(source))
     if num_samples is not None and "validation" not in splits and num_samples < 2 * len(names or ()):
         raise SpriteError(
             f"num_samples {num_samples} is too few to train and validate {len(names or ())} classes; allowed is "
@@ -233,7 +233,7 @@ def _check_arguments(
         raise SpriteError(f"class_names {list(class_names)} has a name twice; allowed are distinct names")
 
 
-def _unify_classes(
+def unify_classes(
     splits: dict[str, RawSplit], wanted: Sequence[str] | None, source: str
 ) -> tuple[dict[str, RawSplit], tuple[str, ...] | None]:
     """One list of class names for all splits, with the labels renumbered to match it."""
@@ -271,7 +271,7 @@ def _unify_classes(
 
 def _renumber(split: RawSplit, names: tuple[str, ...], source: str) -> RawSplit:
     own, labels = split.class_names or names, split.labels
-    assert labels is not None  # _unify_classes has looked
+    assert labels is not None  # unify_classes has looked
     outside = np.flatnonzero(labels >= len(own))
     if len(outside):
         raise SpriteError(

@@ -129,6 +129,7 @@ def _add_audit(commands: Any) -> None:
     audit.add_argument("dataset", metavar="DATASET", help="'synthetic', a folder, .npz, .npy, or Hub id")
     audit.add_argument("--labels", help="labels .npy for an images .npy")
     audit.add_argument("--class_names", nargs="+", help="names of the classes, where the data has none")
+    audit.add_argument("--max_images", type=_positive, help="look at so many images, drawn at random (default: all)")
     audit.add_argument("--seed", type=int, default=0, help="of what is drawn at random (default: %(default)s)")
     audit.add_argument("--out", type=Path, help="folder for the page (default: outputs/audit-<data set>)")
     audit.set_defaults(run=run_audit)
@@ -271,7 +272,14 @@ def run_audit(args: argparse.Namespace) -> None:
 
     name = Path(args.dataset).stem or "data"
     out = args.out or Path("outputs", f"audit-{name}")
-    report = audit(args.dataset, out, labels=args.labels, class_names=args.class_names, seed=args.seed)
+    report = audit(
+        args.dataset,
+        out,
+        labels=args.labels,
+        class_names=args.class_names,
+        max_images=args.max_images,
+        seed=args.seed,
+    )
     print(report.summary())
     print(f"page: {out / 'audit.html'}")
 
@@ -281,10 +289,10 @@ def run_report(args: argparse.Namespace) -> None:
     from .report import build_report
 
     result = build_report(args.out, experiments=args.experiments, lang=args.lang)
-    for path in result.paths:
-        print(path)
     for note in result.left_out:
         print(f"left out: {note}")
+    print(f"page: {result.markdown}")
+    print(f"HTML: {result.html}")
 
 
 def _positive(text: str) -> int:

@@ -122,8 +122,7 @@ def _save_closest(scores: Scores, reference: Reference, path: Path) -> None:
     assert scores.samples is not None
     background = "checker" if reference.mode == "RGBA" else reference.background
     rows = -(-len(scores.closest) // _PAIR_COLUMNS)
-    figure = Figure(figsize=(_PAIR_COLUMNS * 1.9, rows * 1.35 + 0.45), layout="constrained")
-    figure.suptitle("sample | nearest training image: d1/d2, then d1 as a share of the value range", fontsize=10)
+    figure = Figure(figsize=(_PAIR_COLUMNS * 1.9, rows * 1.35), layout="constrained")
     axes = figure.subplots(rows, _PAIR_COLUMNS, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()

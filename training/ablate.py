@@ -43,7 +43,7 @@ def build_parser() -> Parser:
 
 def main() -> None:
     options, flags = build_parser().parse_known_args()
-    from sprite_diffusers.trainers.ablation import ablate  # here, because it takes seconds and --help does not need it
+    from sprite_diffusers.ablation import ablate  # here, because it takes seconds and --help does not need it
 
     if not ablate(options, flags, [sys.executable, str(HERE / "train_cond.py")], HERE / "configs"):
         sys.exit(1)

@@ -18,10 +18,13 @@ import pytest
 import torch
 import yaml
 
+import sprite_diffusers.ablation.grid as planning
+import sprite_diffusers.ablation.training as training
+from sprite_diffusers.ablation import ablate, plan, train
+from sprite_diffusers.ablation.existing import CELL_FILE
+from sprite_diffusers.ablation.grid import Ablation, Cell, cell_flags
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.models import SpriteClassifier
-from sprite_diffusers.trainers import ablation
-from sprite_diffusers.trainers.ablation import Cell, ablate, cell_flags, plan, train
 
 TRAINING = Path(__file__).parents[2] / "training"
 CONFIGS = TRAINING / "configs"
@@ -86,8 +89,8 @@ class FakeStore:
 
 @pytest.fixture
 def fake(in_tmp_path, monkeypatch):
-    monkeypatch.setattr(ablation, "_Store", FakeStore)
-    monkeypatch.setattr(ablation, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(training, "Store", FakeStore)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.01)
     (in_tmp_path / "fake.py").write_text(FAKE_TRAINER)
     return in_tmp_path
 
@@ -99,7 +102,7 @@ def options(**changes: object) -> Namespace:
     return Namespace(**(values | changes))
 
 
-def planned(*flags: str, **changes: object) -> ablation.Ablation:
+def planned(*flags: str, **changes: object) -> Ablation:
     return plan(options(**changes), [*FLAGS, *flags], [sys.executable, "fake.py"], CONFIGS)
 
 
@@ -142,7 +145,7 @@ def test_equal_sampling_cost_but_never_more_steps_than_the_chain_has():
 
 
 def test_workers_work_at_the_same_time(fake, monkeypatch):
-    monkeypatch.setattr(ablation, "_num_cores", lambda: 4)
+    monkeypatch.setattr(planning, "_num_cores", lambda: 4)
     (fake / "meet").touch()  # with one worker at a time no cell would finish
     two = planned(num_workers=8)
     assert (two.num_workers, two.num_cpu_threads) == (2, 2)
@@ -200,13 +203,13 @@ def test_a_cell_killed_before_its_first_checkpoint_is_started_anew_and_its_run_e
 def test_other_settings_are_refused_by_name(fake):
     train(planned(timesteps=[20]), lambda line: None)
     with pytest.raises(SpriteError) as error:
-        train(planned("--seed", "7", "--max_train_steps", "9", timesteps=[20, 50], max_train_steps=None))
+        train(planned("--seed", "7", "--max_train_steps", "9", timesteps=[20, 50], max_train_steps=None), print)
     assert str(error.value) == (
         "out/T20-C8 has other settings: --max_train_steps (then 4, now 9), --seed (then 0, now 7). Pass the same, or "
         "choose another --output_dir."
     )
     with pytest.raises(SpriteError, match=r"--data_fingerprint .*, --num_samples \(then 60, now 62\)"):
-        train(plan(options(timesteps=[20]), ["--num_samples", "62"], ["none"], CONFIGS))
+        train(plan(options(timesteps=[20]), ["--num_samples", "62"], ["none"], CONFIGS), print)
     train(planned("--logging_steps", "7", timesteps=[20]), lambda line: None)
     assert events() == ["start T20-C8", "FINISHED T20-C8"]
 
@@ -217,18 +220,18 @@ def test_folders_in_use_are_refused(fake):
     folder.mkdir(parents=True)
     me = psutil.Process()
     note = {"identity": grid.identity(grid.cells[0]), "process": {"pid": me.pid, "started": me.create_time()}}
-    (folder / ablation.CELL_FILE).write_text(json.dumps(note))
+    (folder / CELL_FILE).write_text(json.dumps(note))
     with pytest.raises(SpriteError, match=rf"T20-C8 is being trained by process {me.pid}"):
-        train(grid)
+        train(grid, print)
     note["process"]["started"] -= 1  # an earlier process of that number
-    (folder / ablation.CELL_FILE).write_text(json.dumps(note))
+    (folder / CELL_FILE).write_text(json.dumps(note))
     assert train(grid, lambda line: None) == ({}, None)
-    (folder / ablation.CELL_FILE).unlink()
+    (folder / CELL_FILE).unlink()
     with pytest.raises(SpriteError, match="T20-C8 holds a model that is no cell"):
-        train(grid)
-    (folder / ablation.CELL_FILE).write_text("{")
+        train(grid, print)
+    (folder / CELL_FILE).write_text("{")
     with pytest.raises(SpriteError, match=r"\.ablation\.json is damaged .* remove out/T20-C8"):
-        train(grid)
+        train(grid, print)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def fake(in_tmp_path, monkeypatch):
 
 def options(**changes: object) -> Namespace:
     values = {"timesteps": [20, 100], "base_channels": [8], "output_dir": Path("out"), "num_workers": 1,
-              "config": "exp5.yaml", "dataset": None, "max_train_steps": "4", "seed": None, "num_inference_steps": None,
+              "config": "exp5.yaml", "dataset": None, "max_train_steps": "4", "seed": None, "num_inference_steps": "50",
               "classifier": None, "eval_samples": None}  # fmt: skip
     return Namespace(**(values | changes))
 

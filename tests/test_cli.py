@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
+import mlflow
 import numpy as np
 import pytest
+import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from sprite_diffusers import cli, hub
+from sprite_diffusers.models import SpriteClassifier
 
 
 @pytest.fixture
@@ -76,8 +81,76 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert not list(tmp_path.glob("grid*"))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sample", "--help"]])
-def test_help_explains(run, arguments):
-    code, out, _ = run(*arguments)
+@pytest.fixture
+def measurable(class_cond, in_tmp_path):
+    """A model in ``model/``, 8x8 sprites of its classes in ``sprites.npz``, and a classifier of them in ``classifier/``."""
+    card = hub.model_card(
+        "class_cond", "m", "sprites", {}, [], repo_id="m", image_size=8, image_mode="RGBA", classes="food",
+        example_class="'food'", parameters="1", training_facts="",
+    )  # fmt: skip
+    hub.export(class_cond, "model", card)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (600, 8, 8, 4), dtype=np.uint8)
+    images[..., 3] = 255 * (images[..., 3] > 100)
+    np.savez("sprites.npz", images=images, labels=np.array(["food", "human", "spell"])[np.arange(600) % 3])
+    np.savez("others.npz", images=images, labels=np.array(["a", "b", "c"])[np.arange(600) % 3])
+    torch.manual_seed(0)
+    names = {"0": "food", "1": "human", "2": "spell"}
+    SpriteClassifier(4, 8, names, (8, 16), feature_dim=16, norm_num_groups=4).save_pretrained("classifier")
+    return in_tmp_path
+
+
+def test_evaluate_prints_writes_and_logs(run, measurable):
+    code, out, err = run("evaluate", "model", "--dataset", "sprites.npz", "--classifier", "classifier")
+    assert code == 0, err
+    assert "| fd_pca20 " in out
+    scores = json.loads((measurable / "model" / "evaluation" / "scores.json").read_text())
+    assert scores["facts"]["num_samples"] == 60
+    figures = {entry.metric_type: entry.metric_value for entry in ModelCard.load("model/README.md").data.eval_results}
+    assert figures["fd_feature"] == pytest.approx(scores["metrics"]["fd_feature"])
+    experiment = mlflow.MlflowClient().get_experiment_by_name("Evaluation")
+    (stored,) = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    assert stored.data.metrics["eval/accuracy"] == pytest.approx(scores["metrics"]["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_samples", "3"], "has 3 images, but the features have 16 dimensions"),
+        (["--classifier", "nowhere"], "nowhere holds no classifier"),
+        (["--classifier", "model"], "holds"),
+        (["--dataset", "others.npz"], "knows the classes food, human, spell, but others.npz has a, b, c"),
+        (["--dataset", "nothing.npz"], "nothing.npz"),
+    ],
+)
+def test_evaluate_refuses_in_one_line(run, measurable, arguments, message):
+    before = sorted(measurable.rglob("*"))
+    defaults = ["--dataset", "sprites.npz", "--classifier", "classifier"]
+    code, _out, err = run("evaluate", "model", *defaults, *arguments)
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
+    assert message in line
+    assert sorted(measurable.rglob("*")) == before
+
+
+def test_audit_writes_a_page(run, measurable):
+    code, out, err = run("audit", "sprites.npz")
+    assert code == 0, err
+    assert "audit.html" in out
+    assert (measurable / "outputs" / "audit-sprites" / "audit.html").is_file()
+
+
+def test_report_of_a_store_that_is_not_there(run, in_tmp_path):
+    code, _out, err = run("report")
+    assert code == 2
+    assert "mlflow.db" in err
+    assert not (in_tmp_path / "mlflow.db").exists()
+    assert not (in_tmp_path / "docs").exists()
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate", "audit", "report"])
+def test_help_explains(run, command):
+    assert command in run("--help")[1]
+    code, out, _ = run(command, "--help")
     assert code == 0
-    assert "sample" in out
+    assert "examples:" in out

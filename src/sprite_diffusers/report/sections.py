@@ -151,6 +151,7 @@ class Section:
             *self._intro(),
             Heading(3, t("comparison")),
             comparison_table(self.group, t),
+            *self._sampling(),
             *self._per_class(),
             *self._ablation(),
             *self._sweeps(),
@@ -187,6 +188,22 @@ class Section:
         )  # fmt: skip
         sentences = verdict(group, self.scores, t)
         return [*blocks, Heading(3, t("in_words")), Bullets(sentences)] if sentences else blocks
+
+    def _sampling(self) -> list[Block]:
+        """How the samples of each row were drawn, where its scores say so."""
+        t, items = self.t, []
+        for run in self.best:
+            sampling = self.scores.get(run.run_id, {}).get("facts", {}).get("sampling") or {}
+            if "scheduler" in sampling and "num_inference_steps" in sampling:
+                guidance = sampling.get("guidance_scale")
+                items.append(
+                    t(
+                        "sampled_guided" if guidance is not None and guidance > 1 else "sampled_plain",
+                        experiment=experiment_label(run.experiment), scheduler=escape(str(sampling["scheduler"])),
+                        steps=sampling["num_inference_steps"], guidance=guidance,
+                    )
+                )  # fmt: skip
+        return [Paragraph(t("sampled", items="; ".join(items)))] if items else []
 
     def _per_class(self) -> list[Block]:
         t = self.t

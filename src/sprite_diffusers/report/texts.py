@@ -61,6 +61,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{samples} muestras por ejecución; protocolo de evaluación {protocol}; clasificador <code>{extractor}</code>; datos de entrenamiento <code>{fingerprint}</code>; tamaño de imagen {size}, {mode}.",
     ),
     "in_words": ("In words", "En palabras"),
+    "sampled": ("Samples drawn by: {items}.", "Muestras generadas con: {items}."),
+    "sampled_plain": ("{experiment} {scheduler}, {steps} steps", "{experiment} {scheduler}, {steps} pasos"),
+    "sampled_guided": (
+        "{experiment} {scheduler}, {steps} steps, guidance {guidance}",
+        "{experiment} {scheduler}, {steps} pasos, guía {guidance}",
+    ),
     "comparison": ("All experiments", "Todos los experimentos"),
     "col_experiment": ("experi&shy;ment", "experi&shy;mento"),
     "col_run": ("run", "ejecución"),

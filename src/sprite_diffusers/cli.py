@@ -151,6 +151,11 @@ def _add_report(commands: Any) -> None:
         help="the page; the HTML goes beside it (default: %(default)s)",
     )
     report.add_argument("--experiments", nargs="+", metavar="NAME", help="only these (default: all)")
+    report.add_argument(
+        "--no_training_images",
+        action="store_true",
+        help="leave out the pictures that show training images, for a page that is published without the data",
+    )
     report.add_argument("--lang", default="en", help="en or es (default: %(default)s)")
     report.set_defaults(run=run_report)
 
@@ -288,7 +293,9 @@ def run_report(args: argparse.Namespace) -> None:
     """``sprite-diffusers report``: the results page from MLflow."""
     from .report import build_report
 
-    result = build_report(args.out, experiments=args.experiments, lang=args.lang)
+    result = build_report(
+        args.out, experiments=args.experiments, lang=args.lang, training_images=not args.no_training_images
+    )
     for note in result.left_out:
         print(f"left out: {note}")
     print(f"page: {result.markdown}")

@@ -93,6 +93,11 @@ class StoreBuilder:
             "facts": {
                 "class_names": list(CLASSES),
                 "num_reference": 300,
+                "sampling": {
+                    "scheduler": "DDPMScheduler",
+                    "num_inference_steps": 25,
+                    "guidance_scale": 1.5 if conditional else None,
+                },
                 "rgb_histograms": {"real": histogram[0].tolist(), "samples": histogram[1].tolist()},
             },
         }

@@ -127,7 +127,9 @@ def test_a_folder_that_is_not_there(good_report):
 
 def test_a_failure_half_way_puts_the_old_files_back(good_report, monkeypatch):
     monkeypatch.setattr(
-        build, "results_page", lambda store, experiments, folder, texts: ([sections.Heading(1, "new")], [])
+        build,
+        "results_page",
+        lambda store, experiments, folder, texts, training_images: ([sections.Heading(1, "new")], []),
     )
     replace = Path.replace
 
@@ -141,7 +143,7 @@ def test_a_failure_half_way_puts_the_old_files_back(good_report, monkeypatch):
 
 
 def test_a_good_report_replaces_all_of_the_old_one(good_report, monkeypatch):
-    def page(store, experiments, folder, texts):
+    def page(store, experiments, folder, texts, training_images):
         shutil.copy(good_report / "results" / "a.png", folder / "new.png")
         return [sections.Heading(1, "new"), sections.Picture("results/new.png", "new")], []
 

@@ -72,6 +72,12 @@ def test_other_classifiers_and_other_numbers_of_samples_get_tables_of_their_own(
     assert "ad6-synthetic" in section(page, "## Data set synthetic")
 
 
+def test_how_the_samples_were_drawn(page):
+    text = section(section(page, "## Data set rltiles, scores 1 of 3"), "### All experiments")
+    assert "Samples drawn by: Exp2-DDPM-PixelSpace DDPMScheduler, 25 steps; " in text
+    assert "; AD6 DDPMScheduler, 25 steps, guidance 1.5" in text
+
+
 def test_ad3_against_ad6_by_class(page):
     part = section(page, "### AD3 against AD6, class by class")
     table = rows(part)
@@ -196,3 +202,9 @@ def test_the_store_is_only_read_and_gives_the_same_pictures_again(store):
     assert (store / "mlflow.db").read_bytes() == before
     assert sorted(path.name for path in store.iterdir()) == ["a", "b", "mlflow.db"]
     assert sorted(path.name for path in (store / "a").iterdir()) == ["results", "results.html", "results.md"]
+
+
+def test_a_page_without_training_images(store):
+    made = build_report(store / "docs" / "results.md", training_images=False)
+    assert not [path for path in made.pictures if "closest" in path.name]
+    assert "Closest pairs" not in made.markdown.read_text(encoding="utf-8")

@@ -39,6 +39,7 @@ def build_report(
     tracking_uri: str | None = None,
     experiments: list[str] | None = None,
     lang: str = "en",
+    training_images: bool = True,
 ) -> ReportResult:
     """Builds the results page from MLflow alone.
 
@@ -50,6 +51,7 @@ def build_report(
         tracking_uri: the MLflow store; ``MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``, if not given.
         experiments: names of the experiments to report on; all if not given.
         lang: ``"en"`` or ``"es"``.
+        training_images: whether to show samples beside their nearest training images.
 
     Raises:
         SpriteError: a store that is missing, locked, corrupt or without an evaluated run, an unknown experiment or
@@ -61,7 +63,7 @@ def build_report(
     with open_store(uri) as store, tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch, folder.name)
         made.mkdir()
-        blocks, left_out = results_page(store, experiments, made, texts)
+        blocks, left_out = results_page(store, experiments, made, texts, training_images)
         markdown_text, html_text = to_markdown(blocks), to_html(blocks, Path(scratch), lang)
         try:
             _replace(out, folder, html, made, markdown_text, html_text)

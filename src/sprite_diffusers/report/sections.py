@@ -42,8 +42,13 @@ from .texts import Texts
 from .verdict import verdict
 
 
-def results_page(store: Store, experiments: list[str] | None, folder: Path, t: Texts) -> tuple[list[Block], list[str]]:
+def results_page(
+    store: Store, experiments: list[str] | None, folder: Path, t: Texts, training_images: bool
+) -> tuple[list[Block], list[str]]:
     """The whole page, and what was left out of it as plain text; its pictures are written to `folder`.
+
+    Args:
+        training_images: whether pictures that show training images are shown.
 
     Raises:
         SpriteError: an unknown experiment; no run with an evaluation.
@@ -62,7 +67,7 @@ def results_page(store: Store, experiments: list[str] | None, folder: Path, t: T
     for group in groups:
         slugs.append(_slug(group, slugs))
         section = Section(store, group, runs, folder, slugs[-1], t)
-        blocks += section.blocks()
+        blocks += [*section.blocks(), *(section.closest() if training_images else [])]
         missing += section.missing_files()
     incomplete = _incomplete(runs, t)
     blocks += [Heading(2, t("cost")), Paragraph(t("cost_intro")), cost_table(runs, t)]
@@ -159,7 +164,6 @@ class Section:
             *self._curves(),
             *self._histograms(),
             *self._confusions(),
-            *self._closest(),
         ]
 
     # ---- words and tables ---------------------------------------------------------------------------------------
@@ -291,7 +295,8 @@ class Section:
             intro = t("grids_different", seeds=escape(", ".join(seeds)))
         return [Heading(3, t("grids")), Paragraph(intro), gallery] if gallery else []
 
-    def _closest(self) -> list[Block]:
+    def closest(self) -> list[Block]:
+        """Samples beside the training images that they are nearest to."""
         gallery = self._gallery("closest")
         return [Heading(3, self.t("closest")), Paragraph(self.t("closest_intro")), gallery] if gallery else []
 

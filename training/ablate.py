@@ -3,24 +3,16 @@
 Run again, it goes on where it was. Flags that are not below are those of training/train_cond.py, for all cells.
 """
 
-import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
 
-from sprite_diffusers.errors import SpriteError
-from sprite_diffusers.scripts import run_script
+from sprite_diffusers.scripts import ArgumentParser, run_script
 
 HERE = Path(__file__).parent
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SpriteError(f"{message}; see --help.")
-
-
-def build_parser() -> Parser:
-    parser = Parser(description=__doc__, allow_abbrev=False)
+def build_parser() -> ArgumentParser:
+    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--timesteps", type=int, nargs="+", default=[50, 100, 200, 400], metavar="T", help="default: %(default)s")
     add("--base_channels", type=int, nargs="+", default=[16, 32, 64], metavar="C",

@@ -1,20 +1,13 @@
 """Quality of a trained model by strength of guidance, and by scheduler and steps, from the same noise."""
 
-import argparse
 from pathlib import Path
-from typing import NoReturn
 
 from sprite_diffusers.errors import SpriteError
-from sprite_diffusers.scripts import run_script
+from sprite_diffusers.scripts import ArgumentParser, run_script
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SpriteError(f"{message}; see --help.")
-
-
-def build_parser() -> Parser:
-    parser = Parser(description=__doc__, allow_abbrev=False)
+def build_parser() -> ArgumentParser:
+    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL_DIR", help="pipeline folder")
     add("--dataset", required=True, help="the training data: 'synthetic', a folder, .npz, .npy, or Hub id")
@@ -50,24 +43,20 @@ def main() -> None:
     import torch
 
     from sprite_diffusers import hub, tracking
-    from sprite_diffusers.data import load_sprites
     from sprite_diffusers.evaluation import Reference, sweeps
-    from sprite_diffusers.models import default_classifier_folder, load_classifier
 
     pipeline = hub.load_pipeline(options.model)
     pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
     sweeps.check(pipeline, options.guidance_scale, options.schedulers, options.num_inference_steps)
-    dataset = load_sprites(
+    reference = Reference.for_pipeline(
+        pipeline,
         options.dataset,
-        image_size=pipeline.config.image_size or pipeline.unet.config.sample_size,
-        mode={3: "RGB", 4: "RGBA"}[pipeline.unet.config.in_channels],
+        options.classifier,
         background=options.background,
         labels=options.labels,
         class_names=options.class_names,
         validation_split=options.validation_split,
     )
-    classifier = load_classifier(options.classifier or default_classifier_folder(dataset.report.fingerprint))
-    reference = Reference.from_dataset(dataset, classifier)
 
     folder = options.output_dir or options.model / "sweeps"
     shared = {name: getattr(options, name) for name in ("num_samples", "seed", "batch_size")} | {"progress": True}

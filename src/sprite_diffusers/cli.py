@@ -6,10 +6,10 @@ import argparse
 import math
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from .errors import SpriteError
-from .scripts import run_script
+from .scripts import ArgumentParser, run_script
 
 DESCRIPTION = "Small pixel-art diffusion models: look at your sprites, draw new ones, and measure how good they are."
 
@@ -28,21 +28,16 @@ The data must be what the model was trained on, read with the same settings; ima
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SpriteError(f"{message}; see {self.prog} --help.")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments; each subcommand sets ``run``, a function of the parsed arguments."""
-    parser = _Parser(prog="sprite-diffusers", description=DESCRIPTION)
+    parser = ArgumentParser(prog="sprite-diffusers", description=DESCRIPTION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (_add_sample, _add_evaluate, _add_audit, _add_report):
         add(commands)
     return parser
 
 
-def _add_command(commands: Any, name: str, summary: str, description: str, examples: str = "") -> _Parser:
+def _add_command(commands: Any, name: str, summary: str, description: str, examples: str = "") -> ArgumentParser:
     return commands.add_parser(
         name,
         help=summary,
@@ -231,23 +226,19 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from accelerate import PartialState
 
     from . import hub, tracking
-    from .data import load_sprites
     from .evaluation import Reference, evaluate, save_evaluation
-    from .models.classifier import default_classifier_folder, load_classifier
 
     pipeline = hub.load_pipeline(args.model)
     pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    data = load_sprites(
+    reference = Reference.for_pipeline(
+        pipeline,
         args.dataset,
-        image_size=pipeline.config.image_size or pipeline.unet.config.sample_size,
-        mode={3: "RGB", 4: "RGBA"}[pipeline.unet.config.in_channels],
+        args.classifier,
         background=args.background,
         labels=args.labels,
         class_names=args.class_names,
         validation_split=args.validation_split,
     )
-    classifier = load_classifier(args.classifier or default_classifier_folder(data.report.fingerprint))
-    reference = Reference.from_dataset(data, classifier)
     scores = evaluate(
         pipeline,
         reference,
@@ -286,7 +277,6 @@ def run_audit(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     print(report.summary())
-    print(f"page: {out / 'audit.html'}")
 
 
 def run_report(args: argparse.Namespace) -> None:

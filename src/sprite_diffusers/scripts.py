@@ -7,10 +7,18 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import psutil
 
 from .errors import SpriteError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Flags that cannot be parsed are a `SpriteError`, for `run_script`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SpriteError(f"{message}; see {self.prog} --help.")
 
 
 def run_script(main: Callable[[], object]) -> None:

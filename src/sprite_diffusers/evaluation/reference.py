@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from diffusers import DiffusionPipeline
 
-from ..data import SpriteArrays, SpriteDataset, to_tensor
+from ..data import SpriteArrays, SpriteDataset, load_sprites, to_tensor
 from ..data.pixels import parse_color
 from ..errors import SpriteError
-from ..models import SpriteClassifier
+from ..models import SpriteClassifier, default_classifier_folder, load_classifier
 from .memorisation import Nearest, nearest
 
 if TYPE_CHECKING:
@@ -104,6 +106,31 @@ class Reference:
             fingerprint=report.fingerprint,
             classifier=classifier,
             batch_size=batch_size,
+        )
+
+    @classmethod
+    def for_pipeline(
+        cls, pipeline: DiffusionPipeline, source: str, classifier: str | Path | None = None, **options: Any
+    ) -> Reference:
+        """The sprites of `source`, in the size and mode that `pipeline` draws.
+
+        Args:
+            pipeline: in pixel space, with its network in ``unet``.
+            source: the data that it was trained on, for `load_sprites`.
+            classifier: folder or Hub id; by default where ``training/train_classifier.py`` leaves it for this data.
+            options: of `load_sprites`, as for the training.
+
+        Raises:
+            SpriteError: see `load_sprites`, `load_classifier` and `from_dataset`.
+        """
+        dataset = load_sprites(
+            source,
+            image_size=pipeline.config.image_size or pipeline.unet.config.sample_size,
+            mode={3: "RGB", 4: "RGBA"}[pipeline.unet.config.in_channels],
+            **options,
+        )
+        return cls.from_dataset(
+            dataset, load_classifier(classifier or default_classifier_folder(dataset.report.fingerprint))
         )
 
     @cached_property

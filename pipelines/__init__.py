@@ -2,5 +2,6 @@
 
 from .class_cond import ClassCondPipeline
 from .sprite_ddpm import SpriteDDPMPipeline
+from .sprite_ldm import SpriteLDMPipeline
 
-__all__ = ["ClassCondPipeline", "SpriteDDPMPipeline"]
+__all__ = ["ClassCondPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline"]

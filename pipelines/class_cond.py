@@ -9,15 +9,16 @@ import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
 from .sprite_io import (
+    ClassConditionalMixin,
     SpriteLoraMixin,
     SpritePipelineMixin,
-    classifier_free_guidance,
+    check_num_classes,
     enable_adapters_on,
     resolve_class_labels,
 )
 
 
-class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
     r"""Class-conditional sprite generation with classifier-free guidance (https://arxiv.org/abs/2207.12598).
 
     Args:
@@ -50,14 +51,11 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         super().__init__()
         enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
-        embeddings = unet.config.num_class_embeds
         if id2label is None:
-            id2label = {str(index): str(index) for index in range(embeddings or 0)}
-        if embeddings not in (len(id2label), len(id2label) + 1):
-            raise ValueError(
-                f"`id2label` names {len(id2label)} classes, but the U-Net has num_class_embeds={embeddings}: "
-                f"it must be {len(id2label)}, or {len(id2label) + 1} with the null class of classifier-free guidance."
-            )
+            id2label = {str(index): str(index) for index in range(unet.config.num_class_embeds or 0)}
+        if not id2label:
+            raise ValueError("The U-Net has no class embedding (num_class_embeds): use SpriteDDPMPipeline for it.")
+        check_num_classes(unet, id2label)
         self.register_to_config(
             id2label={str(index): name for index, name in id2label.items()},
             default_num_inference_steps=default_num_inference_steps,
@@ -66,31 +64,6 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
             image_size=image_size,
             binary_alpha=binary_alpha,
         )
-
-    @property
-    def labels(self) -> dict[str, int]:
-        """Class ids by name."""
-        return {name: int(index) for index, name in self.config.id2label.items()}
-
-    @property
-    def null_class(self) -> int | None:
-        """Id of the null class of classifier-free guidance; `None` if the network was trained without."""
-        num_classes = len(self.config.id2label)
-        return num_classes if self.unet.config.num_class_embeds == num_classes + 1 else None
-
-    @property
-    def guidance_scale(self) -> float:
-        """Guidance scale of the running call; a callback may change ``_guidance_scale``."""
-        return self._guidance_scale
-
-    @property
-    def do_classifier_free_guidance(self) -> bool:
-        return self._guidance_scale > 1
-
-    @property
-    def num_timesteps(self) -> int:
-        """Scheduler steps of the last call."""
-        return self._num_timesteps
 
     @torch.no_grad()
     def __call__(
@@ -138,16 +111,7 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         num_inference_steps = (
             config.default_num_inference_steps if num_inference_steps is None else num_inference_steps
         )
-        self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
-        start, stop = config.default_guidance_interval if guidance_interval is None else guidance_interval
-        if not 0 <= start <= stop <= 1:
-            raise ValueError(f"`guidance_interval` is {(start, stop)}, but must be 0 <= start <= stop <= 1.")
-        if self.do_classifier_free_guidance and self.null_class is None:
-            raise ValueError(
-                f"`guidance_scale` is {self._guidance_scale}, but this model was trained without a null class, so it "
-                "cannot be guided: pass guidance_scale=1."
-            )
-
+        start, stop = self.prepare_guidance(guidance_scale, guidance_interval)
         labels = resolve_class_labels(class_labels, config.id2label, len(config.id2label))
         labels = labels.repeat_interleave(num_images_per_prompt).to(self._execution_device)
         latents = self.prepare_latents(len(labels), generator, latents)
@@ -167,13 +131,3 @@ class ClassCondPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline)
         images = self.postprocess(latents, output_type, scale)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
-
-    def predict(
-        self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor, guided: bool
-    ) -> torch.Tensor:
-        """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if `guided`."""
-        if not guided:
-            return self.unet(sample, timestep, class_labels=labels, return_dict=False)[0]
-        both = torch.cat([torch.full_like(labels, self.null_class), labels])
-        output = self.unet(torch.cat([sample, sample]), timestep, class_labels=both, return_dict=False)[0]
-        return classifier_free_guidance(output, self._guidance_scale)

@@ -41,11 +41,6 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             default_num_inference_steps=default_num_inference_steps, image_size=image_size, binary_alpha=binary_alpha
         )
 
-    @property
-    def num_timesteps(self) -> int:
-        """Scheduler steps of the last call."""
-        return self._num_timesteps
-
     @torch.no_grad()
     def __call__(
         self,

@@ -7,9 +7,12 @@ but torch, diffusers and their own requirements.
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.util
 import inspect
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,11 +29,12 @@ OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
 class SpritePipelineMixin:
-    """Mixed into a `DiffusionPipeline` that has a pixel-space ``unet`` and a ``scheduler``.
+    """Mixed into a `DiffusionPipeline` that has a denoiser ``unet`` and a ``scheduler``.
 
     Folders written by `save_pretrained` load in three ways: through the installed class (no flag), through
     ``DiffusionPipeline.from_pretrained(folder, trust_remote_code=True)`` where this package is not installed, and
-    component by component with plain diffusers classes.
+    component by component with plain diffusers classes, or ``AutoModel.from_pretrained(folder + "/vae",
+    trust_remote_code=True)`` for one that diffusers lacks: its one source file lies beside its weights.
     """
 
     _callback_tensor_inputs = ("latents",)
@@ -66,21 +70,69 @@ class SpritePipelineMixin:
             config["_class_name"] = declared[1]
         return config
 
+    @classmethod
+    def load_config(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in diffusers; components of our own are named by the installed module, not by the folder's file."""
+        loaded = super().load_config(*args, **kwargs)  # type: ignore[misc]
+        package = __name__.partition(".")[0]
+        for name, value in (loaded[0] if isinstance(loaded, tuple) else loaded).items():
+            if not name.startswith("_") and isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+                module = f"{package}.models.{value[0]}"
+                if importlib.util.find_spec(f"{package}.models") and importlib.util.find_spec(module):
+                    importlib.import_module(module)
+                    value[0] = module
+        return loaded
+
     def save_config(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs: Any) -> None:
         """Writes ``model_index.json`` in its remote-code form, and the code files beside it."""
         super().save_config(save_directory, push_to_hub=False, **kwargs)  # type: ignore[misc]
         index_path = Path(save_directory) / self.config_name  # type: ignore[attr-defined]
+        own = {name: type(part) for name, part in self.components.items() if _is_own(part)}  # type: ignore[attr-defined]
         for path in (index_path, *Path(save_directory).glob("*/config.json")):
             config = json.loads(path.read_text(encoding="utf-8"))
             config.pop("_name_or_path", None)  # a local path of whoever saved it
             if path == index_path:
                 config["_class_name"] = ["pipeline", self._source_class]
+                config |= {name: [_module_file(part).stem, part.__name__] for name, part in own.items()}
+            elif path.parent.name in own:
+                part = own[path.parent.name]
+                config["auto_map"] = {"AutoModel": f"{_module_file(part).stem}.{part.__name__}"}
+                shutil.copyfile(_module_file(part), path.parent / _module_file(part).name)
             path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for name, text in self._source_files.items():
             (Path(save_directory) / name).write_text(text, encoding="utf-8")
         if push_to_hub:
             repo_id = kwargs.pop("repo_id", Path(save_directory).name)
             self._upload_folder(save_directory, repo_id, token=kwargs.get("token"))  # type: ignore[attr-defined]
+
+    # ---- what it draws ------------------------------------------------------------------------------------------
+
+    @property
+    def sprite_size(self) -> int:
+        """Side of the sprites that it draws, in pixels."""
+        return self.config.image_size or self.unet.config.sample_size  # type: ignore[attr-defined]
+
+    @property
+    def sprite_channels(self) -> int:
+        """3 for RGB sprites, 4 for RGBA."""
+        return self.unet.config.in_channels  # type: ignore[attr-defined]
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a call asks for classes; otherwise it asks for a number."""
+        return False
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of the noise that one sprite begins as."""
+        config = self.unet.config  # type: ignore[attr-defined]
+        size = config.sample_size
+        return (config.in_channels, *((size, size) if isinstance(size, int) else size))
+
+    @property
+    def num_timesteps(self) -> int:
+        """Scheduler steps of the last call."""
+        return self._num_timesteps
 
     # ---- noise in -----------------------------------------------------------------------------------------------
 
@@ -90,15 +142,13 @@ class SpritePipelineMixin:
         generator: torch.Generator | list[torch.Generator] | None,
         latents: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Initial noise, ``(batch_size, channels, height, width)``, scaled by the scheduler's ``init_noise_sigma``.
+        """Initial noise, ``(batch_size, *latent_shape)``, scaled by the scheduler's ``init_noise_sigma``.
 
         Raises:
             ValueError: a list of generators of another length than the batch, or `latents` of another shape.
         """
         unet = self.unet  # type: ignore[attr-defined]
-        size = unet.config.sample_size
-        height, width = (size, size) if isinstance(size, int) else size
-        shape = (batch_size, unet.config.in_channels, height, width)
+        shape = (batch_size, *self.latent_shape)
         if isinstance(generator, list) and len(generator) != batch_size:
             raise ValueError(
                 f"{len(generator)} generators were passed for {batch_size} images: pass one generator, or one per image."
@@ -206,6 +256,74 @@ class SpritePipelineMixin:
             return array
         array = (array * 255).round().astype(np.uint8)
         return [Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels) for pixels in array]
+
+
+class ClassConditionalMixin:
+    """Class labels and classifier-free guidance (https://arxiv.org/abs/2207.12598), for a pipeline with a ``unet``.
+
+    ``config.id2label`` names the classes; one class embedding more than there are names is the null class.
+    """
+
+    _guidance_scale = 1.0
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a call asks for classes; otherwise it asks for a number."""
+        return bool(self.config.id2label)  # type: ignore[attr-defined]
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """Class ids by name."""
+        return {name: int(index) for index, name in self.config.id2label.items()}  # type: ignore[attr-defined]
+
+    @property
+    def null_class(self) -> int | None:
+        """Id of the null class of classifier-free guidance; `None` if the network was trained without."""
+        num_classes = len(self.config.id2label)  # type: ignore[attr-defined]
+        embeddings = self.unet.config.num_class_embeds  # type: ignore[attr-defined]
+        return num_classes if embeddings == num_classes + 1 else None
+
+    @property
+    def guidance_scale(self) -> float:
+        """Guidance scale of the running call; a callback may change ``_guidance_scale``."""
+        return self._guidance_scale
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        return self._guidance_scale > 1
+
+    def prepare_guidance(
+        self, guidance_scale: float | None, guidance_interval: tuple[float, float] | None
+    ) -> tuple[float, float]:
+        """Sets the guidance scale of a call and gives its interval, both the model's own defaults if not given.
+
+        Raises:
+            ValueError: an interval outside ``0 <= start <= stop <= 1``, or guidance without a null class.
+        """
+        config = self.config  # type: ignore[attr-defined]
+        self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
+        start, stop = config.default_guidance_interval if guidance_interval is None else guidance_interval
+        if not 0 <= start <= stop <= 1:
+            raise ValueError(f"`guidance_interval` is {(start, stop)}, but must be 0 <= start <= stop <= 1.")
+        if self.do_classifier_free_guidance and self.null_class is None:
+            raise ValueError(
+                f"`guidance_scale` is {self._guidance_scale}, but this model was trained without a null class, so it "
+                "cannot be guided: pass guidance_scale=1."
+            )
+        return start, stop
+
+    def predict(
+        self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor | None, guided: bool
+    ) -> torch.Tensor:
+        """The network's output for `sample`, with guidance (two evaluations) if `guided`; no `labels`, no condition."""
+        unet = self.unet  # type: ignore[attr-defined]
+        if labels is None:
+            return unet(sample, timestep, return_dict=False)[0]
+        if not guided:
+            return unet(sample, timestep, class_labels=labels, return_dict=False)[0]
+        both = torch.cat([torch.full_like(labels, self.null_class), labels])
+        output = unet(torch.cat([sample, sample]), timestep, class_labels=both, return_dict=False)[0]
+        return classifier_free_guidance(output, self._guidance_scale)
 
 
 class SpriteLoraMixin(LoraBaseMixin):
@@ -324,6 +442,30 @@ def enable_adapters_on(unet: UNet2DModel) -> Any:
             type(unet).__name__, (type(unet), PeftAdapterMixin), {"__module__": type(unet).__module__}
         )
     return unet
+
+
+def _is_own(component: Any) -> bool:
+    """Whether a component is a model of a class that neither diffusers nor transformers has."""
+    library = type(component).__module__.partition(".")[0]
+    return isinstance(component, torch.nn.Module) and library not in ("diffusers", "transformers")
+
+
+def _module_file(component_class: type) -> Path:
+    return Path(inspect.getfile(component_class))
+
+
+def check_num_classes(unet: Any, id2label: dict[str, str]) -> None:
+    """Refuses names of another number than the network has classes for.
+
+    Raises:
+        ValueError: it has neither as many class embeddings as there are names, nor one more.
+    """
+    embeddings = unet.config.num_class_embeds
+    if (embeddings or 0) not in (len(id2label), len(id2label) + bool(id2label)):
+        raise ValueError(
+            f"`id2label` names {len(id2label)} classes, but the U-Net has num_class_embeds={embeddings}: "
+            f"it must be {len(id2label)}, or {len(id2label) + 1} with the null class of classifier-free guidance."
+        )
 
 
 def resolve_class_labels(

@@ -173,7 +173,6 @@ def run_sample(args: argparse.Namespace) -> None:
 
     from .data import make_grid
     from .hub import load_pipeline
-    from .pipelines import ClassCondPipeline
 
     if args.out.suffix.lower() not in (".png", ".webp", ".gif"):
         raise SpriteError(f"--out {args.out}: pixel art needs a lossless format, .png, .webp or .gif.")
@@ -181,7 +180,7 @@ def run_sample(args: argparse.Namespace) -> None:
     pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     pipeline.set_progress_bar_config(leave=False)
     options = {"num_inference_steps": args.num_inference_steps}
-    if isinstance(pipeline, ClassCondPipeline):
+    if pipeline.is_conditional:
         names = [int(name) if name.isdigit() else name for name in args.classes or pipeline.labels]
         labels = [name for name in names for _ in range(args.num)]
         options["guidance_scale"] = args.guidance_scale

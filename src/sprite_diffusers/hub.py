@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, ModelMixin
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 from huggingface_hub.utils import filter_repo_objects
 
@@ -19,11 +19,11 @@ from .errors import SpriteError
 from .tracking import RUN_FILE
 
 # Working files of a training and of evaluations (which show training images): not part of the published model.
-NOT_PUBLISHED = ("checkpoint-*", "previews/*", "evaluation/*", "sweeps/*", ".*", RUN_FILE)
+NOT_PUBLISHED = ("checkpoint-*", "previews/*", "evaluation/*", "analysis/*", "sweeps/*", ".*", RUN_FILE)
 
 
-def export(pipeline: DiffusionPipeline, directory: str | Path, card: ModelCard | None = None) -> Path:
-    """Writes a folder that loads anywhere (see `SpritePipelineMixin`), with a model card.
+def export(pipeline: DiffusionPipeline | ModelMixin, directory: str | Path, card: ModelCard | None = None) -> Path:
+    """Writes the folder of a pipeline, which loads anywhere (see `SpritePipelineMixin`), or of a model, with a model card.
 
     It is written beside its place and moved there part by part, the index last, so that a failure while writing
     leaves what was there. Other files in the folder stay.

@@ -119,6 +119,7 @@ class DiffusionObjective(Objective):
         noise_schedule: ``"linear"`` (1e-4 to 2e-2) or ``"cosine"`` (https://arxiv.org/abs/2102.09672).
         rescale_betas_zero_snr: ends the chain in pure noise (https://arxiv.org/abs/2305.08891); not with noise
             prediction, which then says nothing about the image.
+        clip_range: samplers keep their guess of the clean sample within plus and minus this; `None` leaves it free.
         options: those of `Objective`.
 
     Raises:
@@ -130,6 +131,7 @@ class DiffusionObjective(Objective):
         prediction_type: str = "epsilon",
         noise_schedule: str = "linear",
         rescale_betas_zero_snr: bool = False,
+        clip_range: float | None = 1.0,
         **options: Any,
     ):
         super().__init__(**options)
@@ -150,7 +152,8 @@ class DiffusionObjective(Objective):
             rescale_betas_zero_snr=rescale_betas_zero_snr,
             # a chain that ends in pure noise has to be sampled from its very last step
             timestep_spacing="trailing",
-            clip_sample=True,
+            clip_sample=clip_range is not None,
+            clip_sample_range=clip_range or 1.0,
         )
 
     def corrupt(self, clean: torch.Tensor, generator: torch.Generator | None = None) -> Corrupted:
@@ -219,7 +222,12 @@ class FlowObjective(Objective):
 
 
 def build_objective(
-    prediction_type: str, timestep_sampling: str, noise_schedule: str, rescale_betas_zero_snr: bool, **options: Any
+    prediction_type: str,
+    timestep_sampling: str,
+    noise_schedule: str,
+    rescale_betas_zero_snr: bool,
+    clip_range: float | None = 1.0,
+    **options: Any,
 ) -> Objective:
     """`FlowObjective` for ``prediction_type="flow"``, else a `DiffusionObjective`; each takes what concerns it.
 
@@ -232,7 +240,7 @@ def build_objective(
     _check_choice("prediction_type", prediction_type, PREDICTION_TYPES)
     if prediction_type == "flow":
         return FlowObjective(timestep_sampling, **options)
-    return DiffusionObjective(prediction_type, noise_schedule, rescale_betas_zero_snr, **options)
+    return DiffusionObjective(prediction_type, noise_schedule, rescale_betas_zero_snr, clip_range, **options)
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

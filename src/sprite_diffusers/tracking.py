@@ -149,20 +149,22 @@ def log_evaluation(folder: Path, scores: Scores, files: list[Path]) -> str:
     tags = {f"eval.{name}": facts[name] for name in ("protocol", "num_samples", "seed", "image_size", "mode")}
     tags |= {"eval.extractor": facts["extractor"]["identity"], "eval.data_fingerprint": facts["data_fingerprint"]}
 
+    return log_files(folder, files, "evaluation", metrics, {name: str(value) for name, value in tags.items()})
+
+
+def log_files(
+    folder: Path,
+    files: list[Path],
+    artifact_folder: str,
+    metrics: dict[str, float] | None = None,
+    tags: dict[str, str] | None = None,
+) -> str:
+    """Keeps files, figures and tags with the run that made what is in `folder`, as `log_evaluation` does."""
+
     def add(run: TrackedRun) -> None:
-        run.log({name: value for name, value in metrics.items() if math.isfinite(value)}, step=0)
-        for name, value in tags.items():
-            run.client.set_tag(run.run_id, name, str(value))
-        for file in files:
-            run.log_file(file, "evaluation")
-
-    return _add_to_run_of(folder, add)
-
-
-def log_files(folder: Path, files: list[Path], artifact_folder: str) -> str:
-    """Keeps files with the run that made the pipeline in `folder`, as `log_evaluation` does."""
-
-    def add(run: TrackedRun) -> None:
+        run.log({name: value for name, value in (metrics or {}).items() if math.isfinite(value)}, step=0)
+        for name, value in (tags or {}).items():
+            run.client.set_tag(run.run_id, name, value)
         for file in files:
             run.log_file(file, artifact_folder)
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,9 +48,13 @@ class StoreBuilder:
         params: dict[str, str] | None = None,
         facts: dict[str, str] | None = None,
         scores: dict[str, float] | None = None,
+        measured: dict[str, float] | None = None,
+        tags: dict[str, str] | None = None,
         files: bool = False,
     ) -> str:
-        """One run; `fd` is its FD-PCA20, and everything else follows from it. None: not evaluated."""
+        """One run; `fd` is its FD-PCA20, and everything else follows from it, except for the metrics `measured` and
+        the `tags`. None: not evaluated.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         existing = self.client.get_experiment_by_name(experiment)
@@ -64,7 +69,8 @@ class StoreBuilder:
             if status == "FINISHED"
             else {}
         )
-        tags = {"images_per_step": "64"}
+        tags = {"images_per_step": "64", **(tags or {})}
+        metrics |= measured or {}
         if fd is not None:
             metrics |= _evaluation(fd, conditional, scores or {})
             tags |= {**FACTS, "eval.seed": "0", "eval.image_size": "16", "eval.mode": "RGB", **(facts or {})}
@@ -107,10 +113,56 @@ class StoreBuilder:
             picture = Image.fromarray(sprites).resize((512, 512), Image.Resampling.NEAREST)
             self.bytes(run_id, picture, f"{name}.png")
 
-    def bytes(self, run_id: str, picture: Image.Image, name: str) -> None:
+    def autoencoder(
+        self,
+        kind: str,
+        name: str,
+        psnr: float | None,
+        floats: int = 64,
+        *,
+        experiment: str = "Exp1-Autoencoder",
+        fingerprint: str = FACTS["eval.data_fingerprint"],
+        size: int = 16,
+        files: bool = True,
+        **settings: Any,
+    ) -> str:
+        """One autoencoder; its errors follow from `psnr`. None: not analysed."""
+        trained = "ae" if kind == "dae" else kind
+        params = {"autoencoder": trained, "input_noise": "gaussian" if kind == "dae" else "none"}
+        if psnr is None:
+            return self.run(experiment, name, params=params, **settings)
+        measured = {
+            "mse": 10 ** (-psnr / 10), "psnr": psnr, "ssim": psnr / 30, "train_psnr": psnr + 2, "noisy_psnr": 17.0,
+            "denoised_psnr": psnr - 3, "denoising_gain": psnr - 20, "latent_floats": floats, "latent_bits": 8 * floats,
+            "silhouette_latents": psnr / 100, "silhouette_pixels": -0.05,
+        }  # fmt: skip
+        codes = {"codebook_use": 0.5, "codebook_use_train": 0.75}
+        measured |= codes if kind == "vq" else {"psnr_8bit": psnr - 0.25}
+        tags = {"data_fingerprint": fingerprint, "image_size": str(size), "mode": "RGB", "num_validation": "300"}
+        run_id = self.run(
+            experiment, name, params=params, measured={f"latents/{key}": value for key, value in measured.items()},
+            tags={f"latents.{key}": value for key, value in {**tags, "kind": kind}.items()}, **settings,
+        )  # fmt: skip
+        if files:
+            facts = {"noise_type": "gaussian", "noise_strength": 0.15}
+            self.client.log_text(run_id, json.dumps({"metrics": {}, "facts": facts}), "analysis/latents.json")
+            for picture in ("reconstructions", "latents", "interpolation", *(["codebook"] if kind == "vq" else [])):
+                sprites = Image.fromarray(self.random.integers(0, 4, (64, 192, 3), np.uint8) * 60)
+                self.bytes(run_id, sprites.resize((768, 256), Image.Resampling.NEAREST), f"{picture}.png", "analysis")
+        return run_id
+
+    def latent_diffusion(
+        self, experiment: str, name: str, fd: float, *, seconds: float = 60.0, **settings: Any
+    ) -> str:
+        """One generator that diffuses the latents of an autoencoder that was trained for half a minute."""
+        measured = {"run/autoencoder_seconds": 30.0, "run/train_seconds": seconds}
+        tags = {"autoencoder.kind": "vae", "autoencoder.latent_floats": "64", "autoencoder.psnr": "27.5"}
+        return self.run(experiment, name, fd, measured=measured, tags=tags, **settings)
+
+    def bytes(self, run_id: str, picture: Image.Image, name: str, folder: str = "evaluation") -> None:
         path = self.folder / name
         picture.save(path)
-        self.client.log_artifact(run_id, str(path), "evaluation")
+        self.client.log_artifact(run_id, str(path), folder)
         path.unlink()
 
     def sweep(self, run_id: str, name: str, rows: list[dict], facts: dict) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.report import build, build_report, sections
 from sprite_diffusers.report import store as store_module
+from sprite_diffusers.report.page import Picture
 
 from .conftest import execute
 
@@ -145,7 +146,7 @@ def test_a_failure_half_way_puts_the_old_files_back(good_report, monkeypatch):
 def test_a_good_report_replaces_all_of_the_old_one(good_report, monkeypatch):
     def page(store, experiments, folder, texts, training_images):
         shutil.copy(good_report / "results" / "a.png", folder / "new.png")
-        return [sections.Heading(1, "new"), sections.Picture("results/new.png", "new")], []
+        return [sections.Heading(1, "new"), Picture("results/new.png", "new")], []
 
     monkeypatch.setattr(build, "results_page", page)
     result = build_report(good_report / "results.md")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sprite_diffusers.report.artifacts import MAX_BYTES, small_picture
 from sprite_diffusers.report.page import Footnotes, Table, escape, to_markdown
-from sprite_diffusers.report.sections import _slug
+from sprite_diffusers.report.parts import page_parts
 from sprite_diffusers.report.selection import COMPARABLE_TAGS, EXP5, Group, group_runs, primary_metric, why_incomplete
 from sprite_diffusers.report.store import Run, _label
 from sprite_diffusers.report.tables import best_index, number
@@ -27,7 +27,11 @@ SAME_IN_BOTH = {
     "col_timesteps",
     "total",
     "caption_run",
+    "col_mse",
+    "col_psnr",
+    "col_ssim",
     "incomplete_run",
+    "space_psnr",
 }
 
 
@@ -142,8 +146,7 @@ def test_pictures_are_made_small_without_smoothing(tmp_path):
 
 
 def test_data_sets_of_nearly_the_same_name_get_pictures_of_their_own():
-    groups = [Group(name, {}, [], 1, []) for name in ("My Set", "my-set", "my_set")]
-    slugs: list[str] = []
-    for group in groups:
-        slugs.append(_slug(group, slugs))
-    assert slugs == ["my-set", "my-set-x1", "my-set-x2"]
+    runs = [replace(run(fd_pca20_class_mean=1.0), params={"dataset": name}) for name in ("My Set", "my-set", "my_set")]
+    parts = page_parts(runs)
+    assert [part.dataset for part in parts] == ["My Set", "my-set", "my_set"]
+    assert [part.slug for part in parts] == ["my-set", "my-set-x1", "my-set-x2"]

@@ -9,8 +9,10 @@ import pytest
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.objectives import build_objective
 from sprite_diffusers.trainers.config import (
+    AutoencoderConfig,
     ClassCondConfig,
     DataConfig,
+    LatentConfig,
     ObjectiveConfig,
     TrainerConfig,
     UNetConfig,
@@ -43,8 +45,14 @@ def test_default_config_is_used_unless_another_is_named(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_of_the_house_is_valid(path):
-    conditional = "class_dropout" in path.read_text()
-    _, _, _, objective, *_ = parse("--config", str(path), types=CONDITIONAL if conditional else UNCONDITIONAL)
+    text = path.read_text()
+    if "\nautoencoder:" in text:
+        assert parse("--config", str(path), types=[*UNCONDITIONAL[:2], AutoencoderConfig])[2].autoencoder in text
+        return
+    types = CONDITIONAL if "class_dropout" in text else UNCONDITIONAL
+    flags = ("--pretrained_autoencoder", "somewhere") if path.stem in ("exp4", "ldm") else ()
+    types = [*types, LatentConfig] if flags else types
+    _, _, _, objective, *_ = parse("--config", str(path), *flags, types=types)
     options = {key: value for key, value in vars(objective).items() if key != "num_inference_steps"}
     assert build_objective(**options).num_train_timesteps == objective.num_train_timesteps
 

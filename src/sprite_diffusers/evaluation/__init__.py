@@ -1,6 +1,8 @@
 """One protocol for every generator: `evaluate(samples, reference) -> Scores`."""
 
 from .distances import frechet_distance, kernel_distance, manifold_metrics
+from .latent_plots import save_analysis
+from .latents import LatentAnalysis, analyse
 from .memorisation import Nearest, nearest
 from .pixel_stats import palette_metrics, rgb_histograms
 from .plots import sample_grid, save_evaluation
@@ -10,9 +12,11 @@ from .scores import Scores
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "LatentAnalysis",
     "Nearest",
     "Reference",
     "Scores",
+    "analyse",
     "evaluate",
     "frechet_distance",
     "kernel_distance",
@@ -21,5 +25,6 @@ __all__ = [
     "palette_metrics",
     "rgb_histograms",
     "sample_grid",
+    "save_analysis",
     "save_evaluation",
 ]

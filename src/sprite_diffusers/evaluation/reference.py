@@ -115,7 +115,7 @@ class Reference:
         """The sprites of `source`, in the size and mode that `pipeline` draws.
 
         Args:
-            pipeline: in pixel space, with its network in ``unet``.
+            pipeline: of this package (``sprite_size`` and ``sprite_channels`` say what it draws).
             source: the data that it was trained on, for `load_sprites`.
             classifier: folder or Hub id; by default where ``training/train_classifier.py`` leaves it for this data.
             options: of `load_sprites`, as for the training.
@@ -125,8 +125,8 @@ class Reference:
         """
         dataset = load_sprites(
             source,
-            image_size=pipeline.config.image_size or pipeline.unet.config.sample_size,
-            mode={3: "RGB", 4: "RGBA"}[pipeline.unet.config.in_channels],
+            image_size=pipeline.sprite_size,
+            mode={3: "RGB", 4: "RGBA"}[pipeline.sprite_channels],
             **options,
         )
         return cls.from_dataset(

@@ -31,7 +31,7 @@ def is_conditional(pipeline: DiffusionPipeline) -> bool:
             f"a {type(pipeline).__name__} draws neither by class_labels nor by batch_size alone, so the protocol cannot "
             "sample it: draw the images yourself and pass the array."
         )
-    return "class_labels" in arguments
+    return getattr(pipeline, "is_conditional", "class_labels" in arguments)
 
 
 def sampling_facts(

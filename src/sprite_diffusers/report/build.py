@@ -51,7 +51,8 @@ def build_report(
         tracking_uri: the MLflow store; ``MLFLOW_TRACKING_URI``, else ``sqlite:///mlflow.db``, if not given.
         experiments: names of the experiments to report on; all if not given.
         lang: ``"en"`` or ``"es"``.
-        training_images: whether to show samples beside their nearest training images.
+        training_images: whether to show real images: samples beside their nearest training images, and held-out images
+            beside what autoencoders make of them.
 
     Raises:
         SpriteError: a store that is missing, locked, corrupt or without an evaluated run, an unknown experiment or

@@ -21,6 +21,7 @@ body { font: 15px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-ser
 h1 { font-size: 1.9rem; margin: .5rem 0 1rem; }
 h2 { font-size: 1.45rem; margin: 2.6rem 0 .8rem; padding-top: 1rem; border-top: 2px solid #d8dce5; }
 h3 { font-size: 1.12rem; margin: 1.9rem 0 .5rem; }
+h4 { font-size: 1rem; margin: 1.3rem 0 .4rem; }
 p, ul { max-width: 62rem; }
 li { margin: .2rem 0; }
 code { font: .92em ui-monospace, Consolas, "DejaVu Sans Mono", monospace; background: #f1f3f7; padding: 0 .25em; border-radius: 3px; }
@@ -37,7 +38,9 @@ figure img { max-width: 100%; height: auto; }
 figcaption { font-size: 12.5px; color: #555d70; max-width: 62rem; }
 .gallery { display: flex; flex-wrap: wrap; gap: 1rem; }
 .gallery figure { margin: 0; flex: 1 1 250px; max-width: 420px; }
+.gallery.wide figure { flex: 1 1 460px; max-width: 660px; }
 .gallery img { image-rendering: pixelated; width: 100%; border: 1px solid #e3e6ed; }
+.gallery.plots img { image-rendering: auto; }
 """
 
 
@@ -79,9 +82,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side."""
+    """Pictures side by side: sprites four to a row, `wide` ones two; pixels stay square unless they are `plots`."""
 
     pictures: list[Picture]
+    wide: bool = False
+    plots: bool = False
 
 
 Block = Heading | Paragraph | Bullets | Table | Picture | Gallery
@@ -94,16 +99,20 @@ def escape(text: str) -> str:
 
 
 class Footnotes:
-    """Numbers the reasons for what a table leaves out."""
+    """Numbers the explanations of a table, most of them of what it leaves out."""
 
     def __init__(self) -> None:
         self._reasons: list[str] = []
 
     def missing(self, reason: str) -> str:
         """A cell without a value, and why."""
+        return self.mark(MISSING, reason)
+
+    def mark(self, text: str, reason: str) -> str:
+        """A cell that needs a word of explanation."""
         if reason not in self._reasons:
             self._reasons.append(reason)
-        return f"{MISSING}<sup>{self._reasons.index(reason) + 1}</sup>"
+        return f"{text}<sup>{self._reasons.index(reason) + 1}</sup>"
 
     def lines(self) -> list[str]:
         return [f"<sup>{number}</sup> {reason}" for number, reason in enumerate(self._reasons, 1)]
@@ -126,14 +135,15 @@ def _markdown(block: Block) -> str:
             return _markdown_table(block)
         case Picture(file, alt, caption):
             return f"![{alt}]({file})" + (f"\n\n<sub>{caption}</sub>" if caption else "")
-        case Gallery(pictures):
-            width = max(100 // len(pictures), 25)
+        case Gallery(pictures, wide):
+            columns = 2 if wide else 4
+            width = 100 // min(len(pictures), columns)
             cells = [
                 f'<td width="{width}%" align="center" valign="top"><img src="{picture.file}" alt="{picture.alt}">'
                 f"<br><sub>{picture.caption}</sub></td>"
                 for picture in pictures
             ]
-            rows = ["".join(cells[start : start + 4]) for start in range(0, len(cells), 4)]
+            rows = ["".join(cells[start : start + columns]) for start in range(0, len(cells), columns)]
             return "<table>\n" + "\n".join(f"<tr>{row}</tr>" for row in rows) + "\n</table>"
 
 
@@ -176,9 +186,10 @@ def _html(block: Block, folder: Path) -> str:
             return _html_table(block)
         case Picture():
             return _html_figure(block, folder)
-        case Gallery(pictures):
+        case Gallery(pictures, wide, plots):
             figures = "".join(_html_figure(picture, folder) for picture in pictures)
-            return f'<div class="gallery">{figures}</div>'
+            look = "gallery" + " wide" * wide + " plots" * plots
+            return f'<div class="{look}">{figures}</div>'
 
 
 def _html_figure(picture: Picture, folder: Path) -> str:

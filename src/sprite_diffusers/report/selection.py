@@ -7,18 +7,23 @@ from dataclasses import dataclass
 
 from .store import Run
 
-EXP2, EXP3, AD6, EXP5 = "Exp2-DDPM-PixelSpace", "Exp3-DDPM-Conditional", "AD6", "Exp5-Ablation"
-ORDER = (EXP2, EXP3, AD6, EXP5)  # of rows; others follow by name
+EXP1, EXP2, EXP3 = "Exp1-Autoencoder", "Exp2-DDPM-PixelSpace", "Exp3-DDPM-Conditional"
+EXP4, AD6, LDM, EXP5 = "Exp4-LatentDiffusion", "AD6", "LDM", "Exp5-Ablation"
+ORDER = (EXP1, EXP2, EXP3, EXP4, AD6, LDM, EXP5)  # of rows; others follow by name
 # The first of these that an evaluated run of the experiment has decides which run is best; lower is better.
 PRIMARY_METRICS = {
     EXP2: ("fd_pca20",),
     EXP3: ("fd_pca20_class_mean",),
+    EXP4: ("fd_pca20",),
     AD6: ("fd_pca20_class_mean",),
+    LDM: ("fd_pca20_class_mean", "fd_pca20"),
     EXP5: ("fd_pca20_class_mean", "fd_pca20"),
 }
 DEFAULT_PRIMARY_METRIC = ("fd_feature",)
 # Scores are comparable only if all of these tags are equal.
 COMPARABLE_TAGS = ("eval.data_fingerprint", "eval.extractor", "eval.protocol", "eval.num_samples")
+# What the analysis of an autoencoder was made on.
+ANALYSIS_TAGS = ("latents.data_fingerprint", "latents.image_size", "latents.mode")
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,8 @@ class Group:
         dataset: name of the data set.
         facts: value of each of `COMPARABLE_TAGS`.
         runs: finished and evaluated, oldest first.
-        number: counts the groups of this data set from 1.
-        others: the other groups of the same data set, whose scores are not comparable with these.
+        number: counts the groups of this data set and image size from 1.
+        others: the other groups of the same data set and image size, whose scores are not comparable with these.
     """
 
     dataset: str
@@ -46,6 +51,20 @@ class Group:
     @property
     def extractor(self) -> str:
         return self.facts["eval.extractor"]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.facts["eval.data_fingerprint"]
+
+    @property
+    def image_size(self) -> str:
+        """Width and height in pixels, empty if the runs do not say."""
+        return self.runs[0].tags.get("eval.image_size", "") if self.runs else ""
+
+    @property
+    def mode(self) -> str:
+        """``"RGB"`` or ``"RGBA"``, empty if the runs do not say."""
+        return self.runs[0].tags.get("eval.mode", "") if self.runs else ""
 
     def of(self, experiment: str) -> list[Run]:
         """The runs of an experiment."""
@@ -90,6 +109,10 @@ def why_incomplete(run: Run) -> str | None:
     """Key of the sentence that says why a run is no result, None if it is one."""
     if run.status != "FINISHED":
         return {"FAILED": "status_failed", "KILLED": "status_killed"}.get(run.status, "status_unfinished")
+    if run.is_autoencoder:
+        if run.latent("psnr") is None:
+            return "status_not_analysed"
+        return None if all(run.tags.get(tag) for tag in ANALYSIS_TAGS) else "status_analysis_without_facts"
     if not _scores(run):
         return "status_not_evaluated"
     if not all(run.tags.get(tag) for tag in COMPARABLE_TAGS) or not run.tags["eval.num_samples"].isdecimal():
@@ -98,22 +121,43 @@ def why_incomplete(run: Run) -> str | None:
 
 
 def group_runs(runs: list[Run]) -> list[Group]:
-    """The groups that results fall into, by data set; the largest group of a data set first."""
+    """The groups that scores fall into, by data set and image size; the largest group of both first."""
     by_key: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        if why_incomplete(run) is None:
-            key = (run.dataset, *(run.tags[tag] for tag in COMPARABLE_TAGS))
+        if why_incomplete(run) is None and not run.is_autoencoder:
+            key = (run.dataset, run.tags.get("eval.image_size", ""), *(run.tags[tag] for tag in COMPARABLE_TAGS))
             by_key.setdefault(key, []).append(run)
-    by_dataset: dict[str, list[tuple[str, ...]]] = {}
-    for key in sorted(by_key, key=lambda key: (key[0], -len({run.experiment for run in by_key[key]}), key)):
-        by_dataset.setdefault(key[0], []).append(key)
+    by_place: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    for key in sorted(by_key, key=lambda key: (*_place(*key[:2]), -len({run.experiment for run in by_key[key]}), key)):
+        by_place.setdefault((key[0], key[1]), []).append(key)
     groups = []
-    for dataset, keys in by_dataset.items():
-        facts = [dict(zip(COMPARABLE_TAGS, key[1:], strict=True)) for key in keys]
+    for (dataset, _), keys in by_place.items():
+        facts = [dict(zip(COMPARABLE_TAGS, key[2:], strict=True)) for key in keys]
         for number, key in enumerate(keys):
             others = facts[:number] + facts[number + 1 :]
             groups.append(Group(dataset, facts[number], by_key[key], number + 1, others))
     return groups
+
+
+def group_autoencoders(runs: list[Run]) -> dict[tuple[str, ...], list[Run]]:
+    """(Data set, fingerprint, image size, mode) to the analysed autoencoders of it, by data set and image size."""
+    found: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        if run.is_autoencoder and why_incomplete(run) is None:
+            found.setdefault((run.dataset, *(run.tags[tag] for tag in ANALYSIS_TAGS)), []).append(run)
+    return dict(sorted(found.items(), key=lambda item: (*_place(item[0][0], item[0][2]), item[0])))
+
+
+def _place(dataset: str, image_size: str) -> tuple[str, int, str]:
+    """Sorts by data set, then by image size as a number."""
+    return dataset, int(image_size) if image_size.isdecimal() else 0, image_size
+
+
+def diffuses_latents(run: Run) -> bool:
+    """Whether a generator works on the latents of an autoencoder, not on pixels."""
+    return (
+        run.autoencoder_seconds is not None or "autoencoder.latent_floats" in run.tags or run.experiment in (EXP4, LDM)
+    )
 
 
 def ablation_cell(run: Run) -> tuple[int, int] | None:

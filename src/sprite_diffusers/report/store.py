@@ -20,6 +20,7 @@ from ..errors import SpriteError
 
 LOCK_SECONDS = 5.0  # a training holds its lock for milliseconds; longer than this is a process that hangs
 SQLITE_HEADER = b"SQLite format 3\x00"
+AUTOENCODERS = ("ae", "vae", "vq")  # values of the setting `autoencoder` of a training of one
 CHATTY = ("alembic", "mlflow.store.db.utils")
 # seconds, not minutes, until a server that is not there is reported; no progress bar for each small file
 ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
@@ -66,6 +67,24 @@ class Run:
     def is_conditional(self) -> bool:
         """Whether its samples were asked for by class."""
         return self.score("accuracy") is not None or self.score("fd_pca20_class_mean") is not None
+
+    @property
+    def is_autoencoder(self) -> bool:
+        """Whether it trained an autoencoder, which is analysed and never evaluated as a generator."""
+        return (
+            self.params.get("autoencoder") in AUTOENCODERS
+            and self.autoencoder_seconds is None
+            and not any(key.startswith("eval/") for key in self.metrics)
+        )
+
+    def latent(self, name: str) -> float | None:
+        """A value of the analysis of an autoencoder, None if it has none."""
+        return self.metrics.get(f"latents/{name}")
+
+    @property
+    def autoencoder_seconds(self) -> float | None:
+        """How long the autoencoder of a latent diffusion was trained, None if it has none or does not say."""
+        return self.metrics.get("run/autoencoder_seconds")
 
     @property
     def is_classifier(self) -> bool:

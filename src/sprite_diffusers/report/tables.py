@@ -99,33 +99,41 @@ def comparison_table(group: Group, t: Texts) -> Table:
     rows = [
         [
             experiment_label(run.experiment), code(run.name), count(run.metrics.get("run/images")),
-            minutes(run.metrics.get("run/train_seconds")), count(run.metrics.get("run/parameters")),
+            _train_minutes(run, notes, t), count(run.metrics.get("run/parameters")),
         ]
         for run in runs
     ]  # fmt: skip
     for column in COLUMNS:
         floor = group.floor(column.metric)
         if floor is not None:
-            floor_row.append(_with_error(floor, group.floor("kid_se") if column.metric == "kid" else None))
+            floor_row.append(with_error(floor, group.floor("kid_se") if column.metric == "kid" else None))
         else:
             why = "note_floor" if column.metric == "seconds_per_image" else "note_unmeasured"
             floor_row.append(notes.missing(t(why)))
         best = best_index([run.score(column.metric) for run in runs], column.better, floor)
         for index, run in enumerate(runs):
-            rows[index].append(_score_cell(run, column.metric, index in best, notes, t))
+            rows[index].append(score_cell(run, column.metric, index in best, notes, t))
     return Table(header, [floor_row, *rows], left=2, reference_rows=1, notes=notes.lines())
 
 
-def _score_cell(run: Run, metric: str, best: bool, notes: Footnotes, t: Texts) -> str:
+def _train_minutes(run: Run, notes: Footnotes, t: Texts) -> str:
+    """Of a latent diffusion, those of its autoencoder beside its own."""
+    own = minutes(run.metrics.get("run/train_seconds"))
+    if run.autoencoder_seconds is None:
+        return own
+    return notes.mark(f"{own} + {minutes(run.autoencoder_seconds)}", t("note_autoencoder_minutes"))
+
+
+def score_cell(run: Run, metric: str, best: bool, notes: Footnotes, t: Texts) -> str:
     value = run.score(metric)
     if value is None:
         does_not_apply = metric in CONDITIONAL_ONLY and not run.is_conditional
         return notes.missing(t("note_unconditional" if does_not_apply else "note_unmeasured"))
-    text = _with_error(value, run.score("kid_se") if metric == "kid" else None)
+    text = with_error(value, run.score("kid_se") if metric == "kid" else None)
     return f"<b>{text}</b>" if best else text
 
 
-def _with_error(value: float, error: float | None) -> str:
+def with_error(value: float, error: float | None) -> str:
     return number(value) if error is None else f"{value:.4f} ±&nbsp;{error:.4f}"
 
 
@@ -161,20 +169,20 @@ def _versus(
     def cells(metric: str, end: str, better: str) -> list[str]:
         values = [one.get(metric), other.get(metric)]
         best = best_index(values, better)
-        return [_plain_cell(floors.get(metric + end), False, notes, t)] + [
-            _plain_cell(value, index in best, notes, t) for index, value in enumerate(values)
+        return [plain_cell(floors.get(metric + end), False, notes, t)] + [
+            plain_cell(value, index in best, notes, t) for index, value in enumerate(values)
         ]
 
     first, second = one.get("fd_pca20"), other.get("fd_pca20")
     ratio = second / first if first and second is not None else None
     return [
         *cells("fd_pca20", ends[0], "low"),
-        _plain_cell(ratio, False, notes, t),
+        plain_cell(ratio, False, notes, t),
         *cells("accuracy", ends[1], "high"),
     ]
 
 
-def _plain_cell(value: float | None, best: bool, notes: Footnotes, t: Texts) -> str:
+def plain_cell(value: float | None, best: bool, notes: Footnotes, t: Texts) -> str:
     if value is None:
         return notes.missing(t("note_unmeasured"))
     return f"<b>{number(value)}</b>" if best else number(value)
@@ -244,7 +252,7 @@ def ablation_list(group: Group, t: Texts) -> Table:
     for metric in metrics:
         best = best_index([run.score(metric) for run in runs], better[metric])
         for index, run in enumerate(runs):
-            rows[index].append(_score_cell(run, metric, index in best, notes, t))
+            rows[index].append(score_cell(run, metric, index in best, notes, t))
     return Table(header, rows, left=1, notes=notes.lines())
 
 
@@ -258,7 +266,7 @@ def sweep_table(rows: list[dict[str, Any]], floors: dict[str, float], first: tup
     for metric in metrics:
         best = best_index([row["metrics"].get(metric) for row in rows], better[metric])
         for index, row in enumerate(rows):
-            cells[index].append(_plain_cell(row["metrics"].get(metric), index in best, notes, t))
+            cells[index].append(plain_cell(row["metrics"].get(metric), index in best, notes, t))
     if floors:
         blank = [MISSING] * (len(first) - 1)
         floor_cells = [number(floors[metric]) if metric in floors else MISSING for metric in metrics]

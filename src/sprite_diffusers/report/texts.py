@@ -1,8 +1,9 @@
-"""Every sentence, heading and label of the results page, in English and Spanish."""
+"""Every sentence, heading and label of the results page, in English and Spanish; those of latents come from beside it."""
 
 from __future__ import annotations
 
 from ..errors import SpriteError
+from .texts_latents import LATENT_TEXTS
 
 LANGUAGES = ("en", "es")
 
@@ -44,9 +45,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Data set {dataset}, scores {number} of {total}",
         "Conjunto de datos {dataset}, puntuaciones {number} de {total}",
     ),
+    "section_other_data": (
+        "Data set {dataset}, other training data <code>{fingerprint}</code> ({mode})",
+        "Conjunto de datos {dataset}, otros datos de entrenamiento <code>{fingerprint}</code> ({mode})",
+    ),
     "why_separate": (
-        "The scores of this data set are in {total} separate parts, because they cannot be compared: they differ in {differences}.",
-        "Las puntuaciones de este conjunto están en {total} partes separadas porque no se pueden comparar: difieren en {differences}.",
+        "The scores of {dataset} are in {total} separate parts, because they cannot be compared: they differ in {differences}.",
+        "Las puntuaciones de {dataset} están en {total} partes separadas porque no se pueden comparar: difieren en {differences}.",
     ),
     "differs_eval.data_fingerprint": ("the training data", "los datos de entrenamiento"),
     "differs_eval.extractor": (
@@ -141,8 +146,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ---- curves -----------------------------------------------------------------------------------------------
     "curves": ("Loss curves", "Curvas de pérdida"),
     "curves_intro": (
-        "Training loss (smoothed) and validation loss (dashed). Losses of different noise schedules are errors at different amounts of noise: they show whether a training has settled, not which model is better.",
-        "Pérdida de entrenamiento (suavizada) y de validación (discontinua). Las pérdidas de calendarios de ruido distintos son errores con cantidades de ruido distintas: muestran si un entrenamiento se ha estabilizado, no qué modelo es mejor.",
+        "Training loss (smoothed) and validation loss (dashed). Losses of different noise schedules, or of latents and of pixels, are errors of different things: they show whether a training has settled, not which model is better.",
+        "Pérdida de entrenamiento (suavizada) y de validación (discontinua). Las pérdidas de calendarios de ruido distintos, o de latentes y de píxeles, son errores de cosas distintas: muestran si un entrenamiento se ha estabilizado, no qué modelo es mejor.",
     ),
     "plot_images": ("images seen (thousands)", "imágenes vistas (miles)"),
     "plot_loss": ("loss", "pérdida"),
@@ -180,8 +185,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # ---- pictures ---------------------------------------------------------------------------------------------
     "grids": ("Samples side by side", "Muestras lado a lado"),
     "grids_same": (
-        "The first samples of each run, not the best; all are drawn from the same noise (seed {seed}).",
-        "Las primeras muestras de cada ejecución, no las mejores; todas parten del mismo ruido (semilla {seed}).",
+        "The first samples of each run, not the best; the noise of all of them comes from the same seed ({seed}).",
+        "Las primeras muestras de cada ejecución, no las mejores; el ruido de todas sale de la misma semilla ({seed}).",
     ),
     "grids_different": (
         "The first samples of each run, not the best; the seeds of the noise are not the same ({seeds}).",
@@ -286,8 +291,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Estas ejecuciones no son resultados y ninguna tabla de arriba usa sus cifras.",
     ),
     "incomplete_none": (
-        "None: every run is finished and evaluated.",
-        "Ninguna: todas las ejecuciones están terminadas y evaluadas.",
+        "None: every run is finished, and evaluated or analysed.",
+        "Ninguna: todas las ejecuciones están terminadas, y evaluadas o analizadas.",
     ),
     "incomplete_run": ("<code>{run}</code> ({dataset}): {why}", "<code>{run}</code> ({dataset}): {why}"),
     "status_failed": ("FAILED, ended by an error", "FAILED, terminó con un error"),
@@ -302,11 +307,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "evaluated, but its primary metric is missing or not finite",
         "evaluada, pero su métrica principal falta o no es finita",
     ),
+    "status_not_analysed": ("finished, but without an analysis", "terminada, pero sin análisis"),
+    "status_analysis_without_facts": (
+        "analysed, but without saying on which data, at which image size and in which mode",
+        "analizada, pero sin indicar con qué datos, a qué tamaño de imagen y en qué modo",
+    ),
     "missing_files": ("Files that are missing", "Archivos que faltan"),
     "missing_file": (
         "<code>{run}</code> ({dataset}): {files} missing or unreadable, so the run is left out of the pictures made from it",
         "<code>{run}</code> ({dataset}): falta o no se puede leer {files}, así que la ejecución no aparece en las figuras que salen de ahí",
     ),
+    **LATENT_TEXTS,
 }
 
 

@@ -248,6 +248,105 @@ class ClassifierConfig:
                 raise SpriteError(f"--{name} is {getattr(self, name)}, but must be at least 0 and below 1.")
 
 
+@dataclass
+class AutoencoderConfig:
+    """The autoencoder: `SpriteAutoencoder` (a latent vector), or `AutoencoderKL` or `VQModel` of diffusers (a map)."""
+
+    autoencoder: Literal["ae", "vae", "vq"] = field(
+        default="vae", metadata={"help": "Latent vector, variational, or vector-quantised."}
+    )
+    block_out_channels: list[int] = field(
+        default_factory=lambda: [32, 64, 128],
+        metadata={
+            "help": "Channels per block; 'ae' halves the size after each, 'vae' and 'vq' after each but the last."
+        },
+    )
+    layers_per_block: int = field(default=1, metadata={"help": "Layers per block."})
+    block_type: Literal["conv", "resnet"] = field(default="conv", metadata={"help": "Blocks of 'ae'."})
+    norm_num_groups: int = field(default=8, metadata={"help": "Groups of the group norms of 'vae' and 'vq'."})
+    latent_dim: int = field(
+        default=64, metadata={"help": "Length of the vector of 'ae'; 0 takes the last feature map, flattened."}
+    )
+    hidden_size: int = field(
+        default=0, metadata={"help": "Width of fully connected layers around the vector of 'ae'; 0 is none."}
+    )
+    latent_channels: int = field(default=4, metadata={"help": "Channels of the map of 'vae' and 'vq'."})
+    num_vq_embeddings: int = field(default=256, metadata={"help": "Codes of 'vq'."})
+    reconstruction_loss: Literal["l1", "l2"] = field(default="l2", metadata={"help": "Absolute or squared error."})
+    kl_weight: float = field(default=1e-4, metadata={"help": "Weight of the KL divergence of 'vae', per pixel value."})
+    kl_warmup: float = field(
+        default=0.1, metadata={"help": "Share of the budget over which that weight rises from 0."}
+    )
+    free_bits: float = field(
+        default=0.0, metadata={"help": "KL divergence per latent number, in nats, that costs nothing."}
+    )
+    commitment_weight: float = field(default=0.25, metadata={"help": "Weight of the commitment loss of 'vq'."})
+    revive_steps: int = field(
+        default=50, metadata={"help": "Unused codes of 'vq' are moved to encoder outputs every this many steps."}
+    )
+    perceptual: Literal["none", "classifier", "vgg16"] = field(
+        default="none", metadata={"help": "Network whose features are compared as well."}
+    )
+    perceptual_model: str | None = field(
+        default=None,
+        metadata={"help": "Folder of the auxiliary classifier; or file of VGG16 weights, torchvision's if not given."},
+    )
+    perceptual_weight: float = field(default=0.1, metadata={"help": "Weight of the difference of those features."})
+    input_noise: Literal["none", "gaussian", "masking", "salt_and_pepper"] = field(
+        default="none", metadata={"help": "Corruption of the input, which a denoising autoencoder learns to undo."}
+    )
+    noise_strength: float = field(
+        default=0.15,
+        metadata={"help": "Standard deviation of 'gaussian' (pixels are 0 to 1), share of pixels otherwise."},
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("layers_per_block", "norm_num_groups", "latent_channels", "num_vq_embeddings", "revive_steps"):
+            if getattr(self, name) < 1:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 1 or more.")
+        weights = ("latent_dim", "hidden_size", "kl_weight", "free_bits", "commitment_weight", "perceptual_weight")
+        for name in weights:
+            if getattr(self, name) < 0:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")
+        for name in ("kl_warmup", "noise_strength"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be from 0 to 1.")
+        factor = 1 if self.autoencoder == "ae" else self.norm_num_groups
+        if not self.block_out_channels or any(width < 1 or width % factor for width in self.block_out_channels):
+            raise SpriteError(
+                f"--block_out_channels is {self.block_out_channels}, but needs one or more multiples of {factor}"
+                + (" (--norm_num_groups)." if factor > 1 else ".")
+            )
+        if self.perceptual == "classifier" and self.perceptual_model is None:
+            raise SpriteError(
+                "--perceptual classifier needs --perceptual_model, the folder that train_classifier.py made."
+            )
+
+
+@dataclass
+class LatentConfig:
+    """What diffusion in a latent space adds."""
+
+    pretrained_autoencoder: str = field(
+        default="", metadata={"help": "Folder or Hub id of what training/train_autoencoder.py made, or of a pipeline."}
+    )
+    conditional: bool = field(default=True, metadata={"help": "Draw by class."})
+    denoiser: Literal["auto", "mlp", "unet"] = field(
+        default="auto", metadata={"help": "'auto': an MLP for latent vectors, a U-Net for latent maps."}
+    )
+    hidden_size: int = field(default=512, metadata={"help": "Width of the MLP."})
+    num_layers: int = field(default=4, metadata={"help": "Residual blocks of the MLP."})
+
+    def __post_init__(self) -> None:
+        if not self.pretrained_autoencoder:
+            raise SpriteError(
+                "--pretrained_autoencoder is missing: train one with training/train_autoencoder.py, and give its folder."
+            )
+        for name in ("hidden_size", "num_layers"):
+            if getattr(self, name) < 1:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 1 or more.")
+
+
 class _Parser(TrlParser):
     def error(self, message: str) -> NoReturn:
         raise SpriteError(f"{message}; see --help.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..data import Augmentation, SpriteDataset, load_sprites
 from ..data.pixels import parse_color
 from .config import DataConfig
@@ -33,3 +35,12 @@ def build_augmentation(config: DataConfig, class_names: list[str]) -> Augmentati
         skip_classes=tuple(i for i, name in enumerate(class_names) if name in config.no_flip_classes),
         fill=parse_color(config.background),
     )
+
+
+def pad_sprites(pixels: np.ndarray, size: int) -> np.ndarray:
+    """uint8 ``(N, H, W, C)`` with the edge pixels repeated around them, up to squares of `size`; cropped from the centre again."""
+    margin = size - pixels.shape[1]
+    if not margin:
+        return pixels
+    around = (margin // 2, margin - margin // 2)
+    return np.pad(pixels, ((0, 0), around, around, (0, 0)), mode="edge")

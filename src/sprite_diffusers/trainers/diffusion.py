@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import DiffusionPipeline, UNet2DModel
+from diffusers import DiffusionPipeline, ModelMixin, UNet2DModel
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -44,8 +45,12 @@ def fit_diffusion(config: DiffusionConfig) -> FitResult:
     Raises:
         SpriteError: bad settings or data; nothing has been written then.
     """
-    trainer = DiffusionTrainer(config, load_data(config.data))
-    result = trainer.fit()
+    return fit(DiffusionTrainer(config, load_data(config.data)))
+
+
+def fit(trainer: DiffusionTrainer) -> FitResult:
+    """Trains, says where everything is, and (if asked) uploads."""
+    result, config = trainer.fit(), trainer.settings
     if trainer.accelerator.is_main_process and result.status == "finished":
         print(f"pipeline: {result.output_dir}")
         print(f"samples:  {result.samples}")
@@ -115,7 +120,8 @@ class DiffusionTrainer(Trainer):
 
     def __init__(self, config: DiffusionConfig, dataset: SpriteDataset):
         self.settings, self.report = config, dataset.report
-        self.name = "sprite-ddpm" if config.condition is None else "class-cond"
+        conditional = config.condition is not None
+        self.name, self.card_template = ("class-cond", "class_cond") if conditional else ("sprite-ddpm", "sprite_ddpm")
         self.class_names = list(self.report.class_names or [])
         if config.condition is not None and not self.class_names:
             raise SpriteError(
@@ -124,10 +130,10 @@ class DiffusionTrainer(Trainer):
             )
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
-        self.objective = self._build_objective()
+        self.augmentation = build_augmentation(config.data, self.class_names)
         torch.manual_seed(config.trainer.seed)
-        channels = self.train_data.pixels.shape[-1]
-        self.unet = build_unet(config.unet, channels, self.report.image_size, self._num_class_embeds())
+        self.unet = self._build_network()
+        self.objective = self._build_objective()
         super().__init__(config.trainer, self.unet, len(self.train_data))
         self._say(self.report.summary())
         self.sampler = EpochSampler(
@@ -137,7 +143,6 @@ class DiffusionTrainer(Trainer):
             self.accelerator.process_index,
             self.accelerator.num_processes,
         )
-        self.augmentation = build_augmentation(config.data, self.class_names)
 
     # ---- what the loop asks for ---------------------------------------------------------------------------------
 
@@ -147,8 +152,7 @@ class DiffusionTrainer(Trainer):
         position = micro_step * self.accelerator.num_processes + self.accelerator.process_index
         seed = (self.config.seed << 40) + 2 * position
         generator = torch.Generator().manual_seed(seed)
-        indices = self.sampler.indices(micro_step)
-        clean, labels = self.train_data.batch(indices, self.augmentation, generator)
+        clean, labels = self._training_batch(self.sampler.indices(micro_step), generator)
         if labels is not None and self.settings.condition is not None:
             dropped = torch.rand(len(labels), generator=generator) < self.settings.condition.class_dropout
             labels = torch.where(dropped, len(self.class_names), labels)
@@ -158,8 +162,8 @@ class DiffusionTrainer(Trainer):
     def validate(self) -> dict[str, float]:
         total, count = 0.0, min(len(self.validation_data), MAX_VALIDATION_IMAGES)
         for start in range(0, count, 256):
-            rows = torch.arange(start, min(start + 256, count)).numpy()
-            clean, labels = self.validation_data.batch(rows)
+            rows = np.arange(start, min(start + 256, count))
+            clean, labels = self._validation_batch(rows)
             total += float(self._loss(clean, labels, seed=start, model=self.unet)) * len(rows)
         return {"loss": total / count}
 
@@ -169,7 +173,7 @@ class DiffusionTrainer(Trainer):
         generator = torch.Generator().manual_seed(self.config.seed)
         background = "checker" if self.report.mode == "RGBA" else self.report.background
         scale = max(1, 64 // self.report.image_size)
-        if isinstance(pipeline, ClassCondPipeline):
+        if pipeline.is_conditional:
             names = self.class_names[:MAX_PREVIEW_ROWS]
             images = pipeline(names, num_images_per_prompt=PREVIEWS_PER_ROW, generator=generator).images
             return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=names)
@@ -182,12 +186,15 @@ class DiffusionTrainer(Trainer):
     def facts(self) -> dict[str, Any]:
         return {
             "data_fingerprint": self.report.fingerprint,
-            "unet": {**asdict(self.settings.unet), "block_out_channels": list(self.unet.config.block_out_channels)},
+            "unet": self._network_facts(),
             "objective": asdict(self.settings.objective),
             "condition": None if self.settings.condition is None else asdict(self.settings.condition),
             "seed": self.config.seed,
             "images_per_step": self.images_per_step,
         }
+
+    def _network_facts(self) -> dict[str, Any]:
+        return {**asdict(self.settings.unet), "block_out_channels": list(self.unet.config.block_out_channels)}
 
     def params(self) -> dict[str, Any]:
         settings = asdict(self.settings)
@@ -197,22 +204,43 @@ class DiffusionTrainer(Trainer):
 
     def pipeline(self) -> DiffusionPipeline:
         """The pipeline around the network as it is now."""
-        objective = self.settings.objective
+        build = SpriteDDPMPipeline if self.settings.condition is None else ClassCondPipeline
+        options = self._pipeline_options(self.unet.config.sample_size)
+        return build(self.unet, self.objective.sampling_scheduler(), **options)
+
+    def _pipeline_options(self, drawn_size: int) -> dict[str, Any]:
+        """What every pipeline is told; `drawn_size` is the side of what comes out of the networks, before it is cut."""
         options: dict[str, Any] = {
-            "default_num_inference_steps": objective.num_inference_steps,
-            "image_size": self.report.image_size if self.report.image_size != self.unet.config.sample_size else None,
+            "default_num_inference_steps": self.settings.objective.num_inference_steps,
+            "image_size": self.report.image_size if self.report.image_size != drawn_size else None,
             "binary_alpha": self.report.binary_alpha,
         }
-        scheduler = self.objective.sampling_scheduler()
-        if self.settings.condition is None:
-            return SpriteDDPMPipeline(self.unet, scheduler, **options)
-        return ClassCondPipeline(
-            self.unet,
-            scheduler,
-            id2label={str(index): name for index, name in enumerate(self.class_names)},
-            default_guidance_scale=self.settings.condition.guidance_scale,
-            **options,
-        )
+        if self.settings.condition is not None:
+            options["id2label"] = {str(index): name for index, name in enumerate(self.class_names)}
+            options["default_guidance_scale"] = self.settings.condition.guidance_scale
+        return options
+
+    def _build_network(self) -> ModelMixin:
+        channels = self.train_data.pixels.shape[-1]
+        return build_unet(self.settings.unet, channels, self.report.image_size, self._num_class_embeds())
+
+    def _training_batch(
+        self, indices: np.ndarray, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the network learns to draw, as it sees it, and labels ``(batch,)``."""
+        sprites, labels = self.train_data.batch(indices, self.augmentation, generator)
+        return self._pad(sprites), labels
+
+    def _validation_batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As `_training_batch`, of held-out sprites."""
+        sprites, labels = self.validation_data.batch(indices)
+        return self._pad(sprites), labels
+
+    def _pad(self, sprites: torch.Tensor) -> torch.Tensor:
+        """Sprites up to the size that the network can halve."""
+        margin = self.unet.config.sample_size - self.report.image_size
+        before = margin // 2
+        return F.pad(sprites, (before, margin - before, before, margin - before), mode="replicate")
 
     def _loss(
         self,
@@ -221,24 +249,20 @@ class DiffusionTrainer(Trainer):
         seed: int,
         model: torch.nn.Module | None = None,
     ) -> torch.Tensor:
-        """Loss of ``(batch, channels, height, width)`` sprites under the noise of `seed`.
+        """Loss of ``(batch, channels, ...)`` under the noise of `seed`.
 
         Labels are left out of unconditional training.
         """
-        margin = self.unet.config.sample_size - self.report.image_size
-        if margin:
-            before = margin // 2
-            clean = F.pad(clean, (before, margin - before, before, margin - before), mode="replicate")
         device = self.accelerator.device
         corrupted = self.objective.corrupt(clean.to(device), torch.Generator(device).manual_seed(seed))
         condition = {} if self.settings.condition is None else {"class_labels": labels.to(device)}  # type: ignore[union-attr]
         prediction = (model or self.model)(corrupted.sample, corrupted.timesteps, return_dict=False, **condition)[0]
         return self.objective.loss(prediction, corrupted)
 
-    def _build_objective(self) -> Objective:
+    def _build_objective(self, **extra: Any) -> Objective:
         options = asdict(self.settings.objective)
         options.pop("num_inference_steps")
-        return build_objective(**options)
+        return build_objective(**options, **extra)
 
     def _num_class_embeds(self) -> int | None:
         if self.settings.condition is None:
@@ -250,7 +274,7 @@ class DiffusionTrainer(Trainer):
         report, figures = self.report, self.summary()
         loss = figures.get("validation_loss")
         return hub.model_card(
-            "sprite_ddpm" if self.settings.condition is None else "class_cond",
+            self.card_template,
             model_name=name.split("/")[-1],
             dataset=Path(self.settings.data.dataset).name,
             results={} if loss is None else {"validation_loss": loss},

@@ -15,6 +15,8 @@ from .sprite_io import (
     SpritePipelineMixin,
     check_num_classes,
     enable_adapters_on,
+    normalize_latents,
+    per_channel,
     resolve_class_labels,
 )
 
@@ -205,16 +207,6 @@ def latent_shape(vae: ModelMixin) -> tuple[int, ...]:
     return (vae.config.get("vq_embed_dim") or vae.config.latent_channels, side, side)
 
 
-def per_channel(values: Sequence[float], latents: torch.Tensor) -> torch.Tensor:
-    """One number, or one per channel, in the shape that broadcasts over `latents` ``(batch, channels, ...)``."""
-    return torch.tensor(values, dtype=latents.dtype, device=latents.device).view(1, -1, *[1] * (latents.ndim - 2))
-
-
-def normalize_latents(latents: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """``(latents - mean) / std``, per channel."""
-    return (latents - per_channel(mean, latents)) / per_channel(std, latents)
-
-
 def check_latents(vae: ModelMixin, unet: ModelMixin, mean: Sequence[float], std: Sequence[float]) -> None:
     """Refuses an autoencoder whose latents are not those that the denoiser takes.
 
@@ -234,8 +226,9 @@ def check_latents(vae: ModelMixin, unet: ModelMixin, mean: Sequence[float], std:
             raise ValueError(
                 f"`{name}` has {len(values)} numbers, but must have 1 or one for each of {shape[0]} channels."
             )
-    if not all(value > 0 for value in std):
-        raise ValueError(f"`latent_std` has {min(std)}, but must be above 0.")
+    unusable = [value for value in std if not value > 0]
+    if unusable:
+        raise ValueError(f"`latent_std` has {unusable[0]}, but must be above 0.")
 
 
 def autoencoder_fingerprint(vae: ModelMixin) -> str:

@@ -141,6 +141,7 @@ def test_audit_writes_a_page(run, measurable):
 
 
 def test_report_of_a_store_that_is_not_there(run, in_tmp_path):
+    (in_tmp_path / "mlflow.db").unlink()
     code, _out, err = run("report")
     assert code == 2
     assert "mlflow.db" in err

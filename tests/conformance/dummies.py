@@ -1,22 +1,22 @@
-"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes and a null class."""
+"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes, in pixels and in latents."""
 
 from itertools import product
 from unittest.mock import patch
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
-from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
+from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
 
 NEEDS_SOURCE = "set DIFFUSERS_SOURCE to the root of a diffusers checkout (tests/conformance/README.md)"
 SIZE = 8
 
 
-def unet(channels, num_class_embeds=None):
+def unet(channels, num_class_embeds=None, size=SIZE):
     torch.manual_seed(0)
     return UNet2DModel(
-        sample_size=SIZE,
+        sample_size=size,
         in_channels=channels,
         out_channels=channels,
         layers_per_block=1,
@@ -25,6 +25,20 @@ def unet(channels, num_class_embeds=None):
         down_block_types=("DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D"),
         num_class_embeds=num_class_embeds,
+    ).eval()
+
+
+def vae(channels):
+    torch.manual_seed(0)
+    return AutoencoderKL(
+        in_channels=channels,
+        out_channels=channels,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        latent_channels=4,
+        sample_size=SIZE,
     ).eval()
 
 
@@ -62,6 +76,15 @@ class ClassCond(Dummy):
 
     def get_dummy_inputs(self, device="cpu", seed=0):
         return {**super().get_dummy_inputs(device, seed), "class_labels": "monster", "guidance_scale": 2.0}
+
+
+class LDM(ClassCond):
+    pipeline_class = SpriteLDMPipeline
+
+    def get_dummy_components(self):
+        id2label = {"0": "human", "1": "monster", "2": "spell"}
+        denoiser = unet(4, num_class_embeds=4, size=SIZE // 2)
+        return {"vae": vae(3), "unet": denoiser, "scheduler": self.scheduler(), "id2label": id2label}
 
 
 class Flow:

@@ -1,8 +1,6 @@
-"""diffusers' pytest-style pipeline mixins (``tests/pipelines/testing_utils``) on both pipelines.
+"""diffusers' pytest-style pipeline mixins (``tests/pipelines/testing_utils``) on all pipelines.
 
 DIFFUSERS_SOURCE=/path/to/diffusers python -m pytest tests/conformance
-
-diffusers has such mixins for models and schedulers as well; this package owns no model and no scheduler class yet.
 """
 
 from importlib import import_module
@@ -27,6 +25,11 @@ class Sprite(dummies.Sprite, mixins.BasePipelineTesterConfig):
 class ClassCond(dummies.ClassCond, mixins.BasePipelineTesterConfig):
     required_input_params_in_call_signature = sets.CLASS_CONDITIONED_IMAGE_GENERATION_PARAMS | {"guidance_scale"}
     batch_input_params = sets.CLASS_CONDITIONED_IMAGE_GENERATION_BATCH_PARAMS
+
+
+class LDM(dummies.LDM, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = ClassCond.required_input_params_in_call_signature
+    batch_input_params = ClassCond.batch_input_params
 
 
 class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, mixins.LayerwiseCastingTesterMixin):
@@ -69,4 +72,20 @@ class TestClassCondMemory(ClassCond, Memory):
 
 
 class TestClassCondLora(ClassCond, Lora):
+    pass
+
+
+class TestLDM(dummies.Id2Label, LDM, mixins.PipelineTesterMixin):
+    pass
+
+
+class TestLDMFlow(dummies.Flow, TestLDM):
+    pass
+
+
+class TestLDMMemory(LDM, Memory):
+    pass
+
+
+class TestLDMLora(LDM, Lora):
     pass

@@ -1,4 +1,4 @@
-"""diffusers' unittest-style pipeline mixins (``tests/pipelines/test_pipelines_common.py``) on both pipelines.
+"""diffusers' unittest-style pipeline mixins (``tests/pipelines/test_pipelines_common.py``) on all pipelines.
 
 DIFFUSERS_SOURCE=/path/to/diffusers python -m pytest tests/conformance
 
@@ -44,6 +44,12 @@ class ClassCond(dummies.ClassCond):
     output_type = "np"
 
 
+class LDM(dummies.LDM):
+    params = ClassCond.params
+    batch_params = ClassCond.batch_params
+    output_type = "np"
+
+
 class SpriteTests(dummies.BatchSize, Sprite, Pipeline, unittest.TestCase):
     pass
 
@@ -67,4 +73,17 @@ class ClassCondFlowTests(dummies.Flow, ClassCondTests):
 
 @needs_all_schedulers
 class ClassCondKarrasTests(ClassCond, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
+    pass
+
+
+class LDMTests(dummies.Id2Label, LDM, Pipeline, unittest.TestCase):
+    test_multi_vae = dummies.left_out("its VAE is the one that the denoiser was trained on, of a class that it knows")
+
+
+class LDMFlowTests(dummies.Flow, LDMTests):
+    pass
+
+
+@needs_all_schedulers
+class LDMKarrasTests(LDM, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
     pass

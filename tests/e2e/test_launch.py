@@ -17,10 +17,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from sprite_diffusers import cli
+
 TRAINING = Path(__file__).parents[2] / "training"
-TINY = ["--num_samples", "60", "--block_out_channels", "8", "16", "--norm_num_groups", "4", "--train_batch_size", "4",
-        "--num_inference_steps", "2", "--preview_steps", "1000", "--validation_steps", "1000", "--logging_steps", "1",
-        "--num_cpu_threads", "1"]  # fmt: skip
+LOOP = ["--num_samples", "60", "--block_out_channels", "8", "16", "--norm_num_groups", "4", "--train_batch_size", "4",
+        "--preview_steps", "1000", "--validation_steps", "1000", "--logging_steps", "1", "--num_cpu_threads", "1"]  # fmt: skip
+TINY = [*LOOP, "--num_inference_steps", "2"]
 
 
 def launch(cwd: Path, *args: str, processes: int = 1) -> subprocess.Popen:
@@ -86,7 +88,7 @@ def test_two_processes_take_the_steps_they_claim(in_tmp_path):
     assert (in_tmp_path / "out" / "model_index.json").exists()
 
 
-# ---- bad input, in this process: one line, exit code 2, nothing written ----------------------------------------------
+# ---- in this process ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -94,7 +96,8 @@ def script(in_tmp_path, monkeypatch, capsys):
     """Runs a launch script; returns exit code and error lines."""
 
     def run(name: str, *args: str) -> tuple[int, list[str]]:
-        monkeypatch.setattr(sys, "argv", [name, *TINY[2:], "--output_dir", "out", "--max_train_steps", "1", *args])
+        tiny = (LOOP if name == "train_autoencoder.py" else TINY)[2:]
+        monkeypatch.setattr(sys, "argv", [name, *tiny, "--output_dir", "out", "--max_train_steps", "1", *args])
         try:
             runpy.run_path(str(TRAINING / name), run_name="__main__")
             code = 0
@@ -103,6 +106,32 @@ def script(in_tmp_path, monkeypatch, capsys):
         return code, [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
 
     return run
+
+
+def test_an_autoencoder_then_diffusion_of_its_latents_then_sprites(script, in_tmp_path, monkeypatch, capsys):
+    data = ["--num_samples", "120", "--max_train_steps", "3", "--max_train_minutes", "1"]
+    assert script("train_autoencoder.py", "--latent_channels", "2", "--output_dir", "vae", *data) == (0, [])
+    assert script("train_ldm.py", "--pretrained_autoencoder", "vae", "--output_dir", "ldm", *data) == (0, [])
+    command = [
+        "sprite-diffusers",
+        "sample",
+        "ldm",
+        "--class",
+        "food",
+        "--num",
+        "3",
+        "--separate",
+        "each",
+        "--scale",
+        "2",
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    cli.main()
+    assert "3 sprites" in capsys.readouterr().out
+    assert [Image.open(file).size for file in (in_tmp_path / "each").iterdir()] == [(32, 32)] * 3
+
+
+# bad input: one line, exit code 2, nothing written
 
 
 def save_image(path: Path, seed: int, size: int = 8) -> None:
@@ -202,3 +231,23 @@ def test_guidance_is_no_setting_of_an_unconditional_model(script):
     code, errors = script("train_ddpm.py", "--guidance_scale", "2")
     assert code == 2
     assert "Unknown flag --guidance_scale" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("train_ldm.py", [], "--pretrained_autoencoder is missing"),
+        ("train_ldm.py", ["--pretrained_autoencoder", "nowhere"], "nowhere holds no autoencoder"),
+        ("train_autoencoder.py", ["--latent_dims", "64"], "Unknown flag --latent_dims. Did you mean 'latent_dim'?"),
+        ("train_autoencoder.py", ["--perceptual", "classifier"], "needs --perceptual_model"),
+        ("train_autoencoder.py", ["--perceptual", "vgg16", "--perceptual_model", "no.pth"], "(no.pth) cannot be read"),
+    ],
+)
+def test_latent_settings_that_cannot_be(script, in_tmp_path, name, arguments, message):
+    if "vgg16" in arguments:
+        pytest.importorskip("torchvision", reason="torchvision is an optional extra")
+    code, errors = script(name, "--num_samples", "60", *arguments)
+    assert code == 2
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert not (in_tmp_path / "out").exists()

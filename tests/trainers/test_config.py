@@ -22,6 +22,8 @@ from sprite_diffusers.trainers.config import (
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 UNCONDITIONAL = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig)
 CONDITIONAL = (*UNCONDITIONAL, ClassCondConfig)
+LATENT = (*CONDITIONAL, LatentConfig)
+AUTOENCODER = (TrainerConfig, DataConfig, AutoencoderConfig)
 
 
 def parse(*args: str, types=CONDITIONAL, default: str | None = None):
@@ -43,18 +45,26 @@ def test_default_config_is_used_unless_another_is_named(tmp_path):
     assert parse("--config=ad6.yaml")[4].guidance_scale > 1
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_config_of_the_house_is_valid(path):
+def types_of(path: Path) -> tuple:
+    """Which launch script a config of the house is for, by what it sets."""
     text = path.read_text()
     if "\nautoencoder:" in text:
-        assert parse("--config", str(path), types=[*UNCONDITIONAL[:2], AutoencoderConfig])[2].autoencoder in text
-        return
-    types = CONDITIONAL if "class_dropout" in text else UNCONDITIONAL
-    flags = ("--pretrained_autoencoder", "somewhere") if path.stem in ("exp4", "ldm") else ()
-    types = [*types, LatentConfig] if flags else types
-    _, _, _, objective, *_ = parse("--config", str(path), *flags, types=types)
-    options = {key: value for key, value in vars(objective).items() if key != "num_inference_steps"}
-    assert build_objective(**options).num_train_timesteps == objective.num_train_timesteps
+        return AUTOENCODER
+    if "\nconditional:" in text or "\ndenoiser:" in text:
+        return LATENT
+    return CONDITIONAL if "class_dropout" in text else UNCONDITIONAL
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_of_the_house_is_valid(path):
+    types = types_of(path)
+    more = ["--pretrained_autoencoder", "autoencoder"] if types is LATENT else []
+    settings = dict(zip(types, parse("--config", str(path), *more, types=types), strict=True))
+    if types is not AUTOENCODER:
+        options = {
+            key: value for key, value in vars(settings[ObjectiveConfig]).items() if key != "num_inference_steps"
+        }
+        assert build_objective(**options).num_train_timesteps == settings[ObjectiveConfig].num_train_timesteps
 
 
 def test_originals_are_as_reported():
@@ -115,3 +125,59 @@ def test_mistakes_in_yaml_are_one_clear_line(tmp_path, text, message):
 def test_five_minutes_are_the_limit_if_none_is_given():
     assert TrainerConfig().max_train_minutes == 5
     assert TrainerConfig(max_train_steps=10).max_train_minutes is None
+
+
+def test_latent_originals_are_as_reported():
+    trainer, _, _, objective, _, latent = parse("--config", "exp4", "--pretrained_autoencoder", "ae", types=LATENT)
+    assert (objective.num_train_timesteps, objective.noise_schedule, objective.prediction_type) == (
+        200,
+        "linear",
+        "epsilon",
+    )
+    assert (trainer.num_train_epochs, latent.conditional, latent.denoiser) == (100, False, "mlp")
+    _, _, denoising = parse("--config", "exp1_dae", types=AUTOENCODER)
+    assert (denoising.autoencoder, denoising.latent_dim) == ("ae", 64)
+    assert (denoising.input_noise, denoising.noise_strength) == ("gaussian", 0.15)
+    _, _, plain = parse("--config", "exp1_ae", types=AUTOENCODER)
+    assert vars(plain) == {**vars(denoising), "input_noise": "none"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"latent_channels": 0}, "--latent_channels is 0, but must be 1 or more"),
+        ({"revive_steps": 0}, "--revive_steps is 0, but must be 1 or more"),
+        ({"latent_dim": -1}, "--latent_dim is -1, but must be 0 or more"),
+        ({"kl_weight": -0.1}, "--kl_weight is -0.1, but must be 0 or more"),
+        ({"kl_warmup": 1.5}, "--kl_warmup is 1.5, but must be from 0 to 1"),
+        ({"noise_strength": -0.1}, "--noise_strength is -0.1, but must be from 0 to 1"),
+        ({"block_out_channels": []}, "--block_out_channels is [], but needs one or more multiples of 8"),
+        ({"block_out_channels": [12]}, "--block_out_channels is [12], but needs one or more multiples of 8"),
+        ({"autoencoder": "ae", "block_out_channels": [0]}, "--block_out_channels is [0]"),
+        ({"perceptual": "classifier"}, "--perceptual classifier needs --perceptual_model"),
+    ],
+)
+def test_autoencoders_that_cannot_be(options, message):
+    with pytest.raises(SpriteError) as error:
+        AutoencoderConfig(**options)
+    assert message in str(error.value)
+
+
+def test_widths_are_multiples_of_groups_only_where_there_are_groups():
+    assert AutoencoderConfig(autoencoder="ae", block_out_channels=[12]).block_out_channels == [12]
+    assert AutoencoderConfig(autoencoder="vq", block_out_channels=[12], norm_num_groups=4).norm_num_groups == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "--pretrained_autoencoder is missing: train one with training/train_autoencoder.py"),
+        (["--pretrained_autoencoder", "ae", "--num_layers", "0"], "--num_layers is 0, but must be 1 or more"),
+        (["--pretrained_autoencoder", "ae", "--hidden_size", "-1"], "--hidden_size is -1"),
+        (["--pretrained_autoencoder", "ae", "--denoiser", "dit"], "invalid choice: 'dit'"),
+    ],
+)
+def test_mistakes_in_latent_settings(args, message):
+    with pytest.raises(SpriteError) as error:
+        parse(*args, types=LATENT)
+    assert message in str(error.value)

@@ -104,11 +104,31 @@ class VGG16PerceptualLoss(PerceptualLoss):
         return found
 
 
-def build_perceptual(kind: str, model: str | None) -> PerceptualLoss | None:
-    """The network of ``--perceptual``, or `None` for ``"none"``.
+class LaplacianPyramidLoss(torch.nn.Module):
+    """Absolute differences of edges at every scale, by no network at all (https://arxiv.org/abs/1707.05776, section 3).
+
+    Attributes:
+        name: what compares, for the record.
+    """
+
+    name = "laplacian pyramid"
+
+    def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """``(batch, channels, height, width)`` images against `targets`, a scalar: the mean over the scales."""
+        difference, total, levels = images - targets, torch.zeros((), device=images.device), 0
+        while min(difference.shape[-2:]) >= 8:
+            smaller = torch.nn.functional.avg_pool2d(difference, 2, ceil_mode=True)
+            larger = torch.nn.functional.interpolate(smaller, size=difference.shape[-2:], mode="bilinear")
+            total, levels = total + (difference - larger).abs().mean(), levels + 1
+            difference = smaller
+        return (total + difference.abs().mean()) / (levels + 1)
+
+
+def build_perceptual(kind: str, model: str | None) -> PerceptualLoss | LaplacianPyramidLoss | None:
+    """What ``--perceptual`` names, or `None` for ``"none"``.
 
     Args:
-        kind: ``"none"``, ``"classifier"`` or ``"vgg16"``.
+        kind: ``"none"``, ``"classifier"``, ``"laplacian"`` or ``"vgg16"``.
         model: ``--perceptual_model``.
 
     Raises:
@@ -116,6 +136,8 @@ def build_perceptual(kind: str, model: str | None) -> PerceptualLoss | None:
     """
     if kind == "classifier":
         return ClassifierPerceptualLoss(load_classifier(str(model)))
+    if kind == "laplacian":
+        return LaplacianPyramidLoss()
     return VGG16PerceptualLoss(model) if kind == "vgg16" else None
 
 

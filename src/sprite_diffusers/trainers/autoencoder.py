@@ -20,7 +20,7 @@ from ..errors import SpriteError
 from ..evaluation import analyse, save_analysis
 from ..models import SpriteAutoencoder, load_autoencoder
 from ..models.autoencoders import FACTS_FILE
-from ..models.perceptual import PerceptualLoss, build_perceptual
+from ..models.perceptual import LaplacianPyramidLoss, PerceptualLoss, build_perceptual
 from ..pipelines.sprite_ldm import encode_sprites, latent_shape
 from .base import FitResult, Trainer
 from .config import AutoencoderConfig, DataConfig, TrainerConfig
@@ -148,7 +148,12 @@ class AutoencoderLoss(torch.nn.Module):
         perceptual: compares by features as well, if given.
     """
 
-    def __init__(self, model: ModelMixin, config: AutoencoderConfig, perceptual: PerceptualLoss | None = None):
+    def __init__(
+        self,
+        model: ModelMixin,
+        config: AutoencoderConfig,
+        perceptual: PerceptualLoss | LaplacianPyramidLoss | None = None,
+    ):
         super().__init__()
         self.model, self.config = model, config
         self._perceptual = [perceptual]  # in a list, so that its weights are neither trained, averaged nor saved
@@ -198,7 +203,7 @@ class AutoencoderTrainer(Trainer):
         dataset: from `load_sprites`.
 
     Raises:
-        SpriteError: as `Trainer`.
+        SpriteError: settings that exclude each other, a perceptual network that cannot be had, and as `Trainer`.
     """
 
     name = "autoencoder"
@@ -208,6 +213,11 @@ class AutoencoderTrainer(Trainer):
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
         config = settings.autoencoder
+        if config.autoencoder == "ae" and config.block_type == "resnet" and settings.trainer.use_ema:
+            raise SpriteError(
+                "--block_type resnet has batch norms, whose statistics do not belong to an average of the weights: pass "
+                "--no_use_ema, or --block_type conv."
+            )
         torch.manual_seed(settings.trainer.seed)
         self.autoencoder = build_autoencoder(config, self.train_data.pixels.shape[-1], self.report.image_size)
         for data in (self.train_data, self.validation_data):
@@ -360,7 +370,7 @@ class AutoencoderTrainer(Trainer):
         )
 
 
-def _try_perceptual(perceptual: PerceptualLoss, data: SpriteArrays) -> None:
+def _try_perceptual(perceptual: PerceptualLoss | LaplacianPyramidLoss, data: SpriteArrays) -> None:
     """Finds out now, not at the first step, that the network does not take these sprites."""
     sprites, _ = data.batch(np.arange(1))
     try:

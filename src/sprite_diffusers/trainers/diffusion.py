@@ -118,6 +118,8 @@ class DiffusionTrainer(Trainer):
         SpriteError: class-conditional training on data without classes, and as `Trainer`.
     """
 
+    without_classes = "training/train_ddpm.py"
+
     def __init__(self, config: DiffusionConfig, dataset: SpriteDataset):
         self.settings, self.report = config, dataset.report
         conditional = config.condition is not None
@@ -125,7 +127,7 @@ class DiffusionTrainer(Trainer):
         self.class_names = list(self.report.class_names or [])
         if config.condition is not None and not self.class_names:
             raise SpriteError(
-                f"--dataset {config.data.dataset} has no classes: train without them (training/train_ddpm.py), or give "
+                f"--dataset {config.data.dataset} has no classes: train without them ({self.without_classes}), or give "
                 "labels (one folder per class, a label column, or --labels)."
             )
         self.train_data = SpriteArrays.from_dataset(dataset["train"])

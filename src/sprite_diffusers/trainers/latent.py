@@ -54,6 +54,7 @@ class LatentDiffusionTrainer(DiffusionTrainer):
     """
 
     settings: LatentDiffusionConfig
+    without_classes = "--no_conditional"
 
     def __init__(self, config: LatentDiffusionConfig, dataset: SpriteDataset):
         assert config.latent is not None

@@ -19,7 +19,9 @@ from .errors import SpriteError
 from .tracking import RUN_FILE
 
 # Working files of a training and of evaluations (which show training images): not part of the published model.
-NOT_PUBLISHED = ("checkpoint-*", "previews/*", "evaluation/*", "analysis/*", "sweeps/*", ".*", RUN_FILE)
+NOT_PUBLISHED = (
+    "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*", ".*", RUN_FILE,
+)  # fmt: skip
 
 
 def export(pipeline: DiffusionPipeline | ModelMixin, directory: str | Path, card: ModelCard | None = None) -> Path:

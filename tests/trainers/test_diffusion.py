@@ -147,6 +147,42 @@ def test_a_nan_is_skipped_and_counted(in_tmp_path):
     assert all(tensor.isfinite().all() for tensor in weights(result.output_dir).values())
 
 
+def test_an_exploding_gradient_is_skipped_and_counted(in_tmp_path):
+    trainer = trainer_for(settings(in_tmp_path / "out", max_train_steps=26, max_grad_spike=20.0, use_ema=False))
+    original, before = trainer.training_step, {}
+
+    def step(micro: int) -> torch.Tensor:
+        if micro in (23, 24):
+            before[micro] = [parameter.detach().clone() for parameter in trainer.unet.parameters()]
+        return original(micro) * (1e4 if micro == 23 else 1.0)
+
+    trainer.training_step = step
+    assert trainer.fit().metrics["spike_steps"] == 1
+    assert all(torch.equal(a, b) for a, b in zip(before[23], before[24], strict=True))
+
+
+def test_gradients_are_clipped_to_a_multiple_of_their_median(in_tmp_path):
+    trainer = trainer_for(settings(in_tmp_path / "out", adaptive_grad_clip=2.0, max_grad_norm=100.0))
+    assert trainer._clip_norm() == 100.0
+    trainer.state.grad_norms = [0.5] * 19 + [9.0] * 2
+    assert trainer._clip_norm() == 1.0
+
+
+def test_the_best_model_is_kept(in_tmp_path):
+    trainer = trainer_for(
+        settings(in_tmp_path / "out", keep_best=True, use_ema=False, max_train_steps=4, validation_steps=1)
+    )
+    values, seen = iter([0.3, 0.1, 0.2, 0.4]), {}
+
+    def validate() -> dict[str, float]:
+        seen[trainer.state.step] = trainer.unet.conv_in.weight.detach().clone()
+        return {"loss": next(values)}
+
+    trainer.validate = validate
+    trainer.fit()
+    assert torch.equal(weights(in_tmp_path / "out" / "best")["conv_in.weight"], seen[2])
+
+
 def test_lasting_nans_end_the_run_and_name_the_last_good_checkpoint(in_tmp_path):
     trainer = trainer_for(settings(in_tmp_path / "out", max_train_steps=20, max_nonfinite_steps=3))
     original = trainer.training_step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from sprite_diffusers.trainers.schedule import Budget, learning_rate_factor
 
@@ -26,3 +27,16 @@ def test_decay_ends_at_zero():
 def test_warmup_is_linear_in_steps():
     factors = [learning_rate_factor("constant", 0.0, step, 3) for step in range(5)]
     assert factors == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_one_cycle_is_that_of_torch():
+    steps = 200
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    peer = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=1.0, total_steps=steps + 1, pct_start=(0.1 * steps + 1) / (steps + 1)
+    )
+    for step in range(steps):
+        expected = optimizer.param_groups[0]["lr"]
+        assert learning_rate_factor("one_cycle", step / steps, step, 0) == pytest.approx(expected, abs=1e-9)
+        optimizer.step()
+        peer.step()

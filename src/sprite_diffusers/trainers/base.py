@@ -8,13 +8,15 @@ import logging
 import math
 import os
 import shutil
+import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 from accelerate import Accelerator
@@ -34,6 +36,7 @@ from .schedule import Budget, learning_rate_factor
 
 logger = logging.getLogger(__name__)
 
+MIN_NORMS, MAX_NORMS = 20, 100  # gradient norms of the last steps, of which the median is taken
 MODEL_FILES = ("model_index.json", "config.json")  # of a pipeline folder, of a single model
 
 
@@ -45,7 +48,9 @@ class TrainState:
     images: int = 0
     seconds: float = 0.0
     nonfinite: int = 0
-    nonfinite_in_a_row: int = 0
+    spikes: int = 0
+    skipped_in_a_row: int = 0
+    grad_norms: list[float] = field(default_factory=list)
     validation_loss: float | None = None
     best_loss: float = math.inf
     best_step: int = 0
@@ -114,6 +119,7 @@ class Trainer(ABC):
         )
         self.budget = self._plan(num_examples)
         self.run: TrackedRun | None = None
+        self.board = self._open_tensorboard()
 
     # ---- what a family supplies ---------------------------------------------------------------------------------
 
@@ -182,6 +188,7 @@ class Trainer(ABC):
                 self._log({
                     "train/loss": running_loss / running_steps, "train/grad_norm": grad_norm, "train/learning_rate": rate,
                     "train/images_per_second": state.images / state.seconds, "train/nonfinite_steps": state.nonfinite,
+                    "train/spike_steps": state.spikes,
                 })  # fmt: skip
                 bar.set_postfix_str(
                     f"step {state.step}, loss {running_loss / running_steps:.4f}, {state.images / state.seconds:.0f} images/s"
@@ -212,33 +219,52 @@ class Trainer(ABC):
                 self.accelerator.backward(loss)
                 losses.append(loss.detach().float())
                 if self.accelerator.sync_gradients:
-                    grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.max_grad_norm)
+                    grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self._clip_norm())
                     self._guarded_update(float(grad_norm))
         state.step += 1
         state.images += self.images_per_step
         return float(self.accelerator.reduce(torch.stack(losses).mean(), "mean")), float(grad_norm), rate
 
+    def _clip_norm(self) -> float:
+        """The norm that gradients are clipped to."""
+        config, median = self.config, self._median_norm()
+        adaptive = config.adaptive_grad_clip
+        return (
+            config.max_grad_norm
+            if adaptive is None or median is None
+            else min(config.max_grad_norm, adaptive * median)
+        )
+
+    def _median_norm(self) -> float | None:
+        """Median gradient norm of the last steps; `None` before there are enough of them."""
+        norms = self.state.grad_norms
+        return statistics.median(norms) if len(norms) >= MIN_NORMS else None
+
     def _guarded_update(self, grad_norm: float) -> None:
-        """Updates the weights, unless the gradient is NaN or infinite; the norm is the same on every process."""
-        state = self.state
-        if math.isfinite(grad_norm):
-            state.nonfinite_in_a_row = 0
+        """Updates the weights, unless the gradient is NaN, infinite or exploding; the norm is the same on every process."""
+        state, limit, median = self.state, self.config.max_grad_spike, self._median_norm()
+        finite = math.isfinite(grad_norm)
+        spike = finite and limit is not None and median is not None and grad_norm > limit * median
+        if finite and not spike:
+            state.skipped_in_a_row = 0
+            state.grad_norms = [*state.grad_norms[1 - MAX_NORMS :], grad_norm]
         else:
-            state.nonfinite += 1
-            state.nonfinite_in_a_row += 1
-            logger.warning("Step %d: gradient norm is %s; the step is skipped.", state.step, grad_norm)
+            state.nonfinite, state.spikes = state.nonfinite + (not finite), state.spikes + spike
+            state.skipped_in_a_row += 1
+            usual = f", the usual one {median:.3g}" if spike else ""
+            logger.warning("Step %d: gradient norm is %s%s; the step is skipped.", state.step, grad_norm, usual)
         # with fp16 the optimizer itself skips the step, and must be called to lower its loss scale
-        if math.isfinite(grad_norm) or self.accelerator.scaler is not None:
+        if (finite and not spike) or (not finite and self.accelerator.scaler is not None):
             self.optimizer.step()
-        if math.isfinite(grad_norm) and self.ema is not None:
+        if finite and not spike and self.ema is not None:
             self.ema.step(self.raw_model.parameters())
         self.optimizer.zero_grad()
-        if state.nonfinite_in_a_row >= self.config.max_nonfinite_steps:
+        if state.skipped_in_a_row >= self.config.max_nonfinite_steps:
             good = list_checkpoints(self.output_dir)
             raise SpriteError(
-                f"The gradient was NaN or infinite in {state.nonfinite_in_a_row} steps in a row, up to step {state.step}: "
-                f"training stopped. Lower --learning_rate (now {self.config.learning_rate}) or use --mixed_precision no; "
-                f"last good checkpoint: {good[-1] if good else 'none'}."
+                f"The gradient was NaN, infinite or exploding in {state.skipped_in_a_row} steps in a row, up to step "
+                f"{state.step}: training stopped. Lower --learning_rate (now {self.config.learning_rate}) or use "
+                f"--mixed_precision no; last good checkpoint: {good[-1] if good else 'none'}."
             )
 
     def _validate_and_judge(self) -> bool:
@@ -248,7 +274,9 @@ class Trainer(ABC):
             self.raw_model.eval()
             figures = self.validate()
             if config.early_stopping_patience is not None and figures["loss"] < state.best_loss:
-                self.best_weights = [parameter.detach().clone() for parameter in self.raw_model.parameters()]
+                self.best_weights = [tensor.detach().clone() for tensor in self._kept_tensors()]
+            if config.keep_best and figures["loss"] < state.best_loss and self.accelerator.is_main_process:
+                self.save(self.output_dir / "best")
             self.raw_model.train()
         self._log({f"validation/{key}": value for key, value in figures.items()})
         state.validation_loss = figures["loss"]
@@ -269,8 +297,8 @@ class Trainer(ABC):
             self._checkpoint()
         if self.best_weights:
             self._say(f"Keeping the weights of step {state.best_step}, of the lowest validation loss.")
-            for parameter, tensor in zip(self.raw_model.parameters(), self.best_weights, strict=True):
-                parameter.data.copy_(tensor)
+            for current, best in zip(self._kept_tensors(), self.best_weights, strict=True):
+                current.data.copy_(best)
             self.ema = None
         samples = self._preview("samples.png")
         metrics = self.summary()
@@ -305,6 +333,7 @@ class Trainer(ABC):
             "train_seconds": state.seconds,
             "images_per_second": state.images / max(state.seconds, 1e-9),
             "nonfinite_steps": state.nonfinite,
+            "spike_steps": state.spikes,
             "parameters": sum(parameter.numel() for parameter in self.raw_model.parameters()),
             "memory_gib": psutil.Process().memory_info().rss / 2**30,
         }
@@ -324,7 +353,7 @@ class Trainer(ABC):
         self.state = TrainState(**json.loads((path / "trainer_state.json").read_text(encoding="utf-8")))
         averages = load_file(path / "averages.safetensors")
         if self.ema is not None:
-            self.ema.optimization_step = self.state.step - self.state.nonfinite
+            self.ema.optimization_step = self.state.step - self.state.nonfinite - self.state.spikes
             for number, tensor in enumerate(self.ema.shadow_params):
                 tensor.copy_(averages[f"ema.{number}"])
         self.best_weights = [
@@ -355,6 +384,10 @@ class Trainer(ABC):
 
     # ---- helpers ------------------------------------------------------------------------------------------------
 
+    def _kept_tensors(self) -> list[torch.Tensor]:
+        """What makes the model what it is: its weights, and its buffers, such as the statistics of batch norms."""
+        return [*self.raw_model.parameters(), *self.raw_model.buffers()]
+
     @contextlib.contextmanager
     def ema_weights(self) -> Iterator[None]:
         """The model has its averaged weights inside this context."""
@@ -379,6 +412,8 @@ class Trainer(ABC):
             image.save(path)
             if self.run:
                 self.run.log_file(path, "previews")
+            if self.board:
+                self.board.add_image("previews", np.asarray(image.convert("RGB")), self.state.step, dataformats="HWC")
         return path
 
     def _shared_progress(self) -> float:
@@ -444,13 +479,27 @@ class Trainer(ABC):
         run.remember_in(self.output_dir)
         return run
 
+    def _open_tensorboard(self) -> Any:
+        if not self.config.tensorboard or not self.accelerator.is_main_process:
+            return None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise SpriteError("--tensorboard needs TensorBoard: pip install tensorboard.") from error
+        return SummaryWriter(str(self.output_dir / "tensorboard"))
+
     def _end_run(self, status: str) -> None:
+        if self.board:
+            self.board.close()
         if self.run:
             self.run.finish(status)
 
     def _log(self, metrics: dict[str, float]) -> None:
         if self.run:
             self.run.log(metrics, self.state.step)
+        if self.board:
+            for name, value in metrics.items():
+                self.board.add_scalar(name, value, self.state.step)
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:

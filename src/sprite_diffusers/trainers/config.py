@@ -42,8 +42,11 @@ class TrainerConfig:
     train_batch_size: int = field(default=128, metadata={"help": "Images per process and micro-batch."})
     gradient_accumulation_steps: int = field(default=1, metadata={"help": "Micro-batches per optimizer step."})
     learning_rate: float = field(default=2e-4, metadata={"help": "Peak learning rate."})
-    lr_scheduler: Literal["constant", "linear", "cosine"] = field(
-        default="constant", metadata={"help": "Decay of the learning rate to zero over the limit."}
+    lr_scheduler: Literal["constant", "linear", "cosine", "one_cycle"] = field(
+        default="constant",
+        metadata={
+            "help": "Decay of the learning rate to zero over the limit; 'one_cycle' rises over its first tenth."
+        },
     )
     lr_warmup_steps: int = field(default=0, metadata={"help": "Steps of linear warm-up."})
     adam_beta1: float = field(default=0.9, metadata={"help": "AdamW beta 1."})
@@ -51,6 +54,16 @@ class TrainerConfig:
     adam_weight_decay: float = field(default=0.0, metadata={"help": "AdamW weight decay."})
     adam_epsilon: float = field(default=1e-8, metadata={"help": "AdamW epsilon."})
     max_grad_norm: float = field(default=1.0, metadata={"help": "Gradients are clipped to this norm."})
+    adaptive_grad_clip: float | None = field(
+        default=None,
+        metadata={"help": "Gradients are clipped to this multiple of the median norm of the last 100 steps as well."},
+    )
+    max_grad_spike: float | None = field(
+        default=None,
+        metadata={
+            "help": "A step whose gradient norm is above this multiple of that median is skipped, like one of NaN."
+        },
+    )
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] | None = field(
         default=None,
         metadata={
@@ -86,9 +99,18 @@ class TrainerConfig:
         default=None,
         metadata={"help": "Stop after this many validations without a better loss, and keep the best weights."},
     )
+    keep_best: bool = field(
+        default=False, metadata={"help": "Keep the model of the lowest validation loss in <output_dir>/best."}
+    )
+    tensorboard: bool = field(
+        default=False,
+        metadata={"help": "Write curves and previews for TensorBoard to <output_dir>/tensorboard as well."},
+    )
     max_nonfinite_steps: int = field(
         default=20,
-        metadata={"help": "Steps with NaN or infinite gradients are skipped; this many in a row end the run."},
+        metadata={
+            "help": "Steps with NaN, infinite or exploding gradients are skipped; so many in a row end the run."
+        },
     )
     push_to_hub: bool = field(default=False, metadata={"help": "Upload the pipeline to the Hub at the end."})
     hub_model_id: str | None = field(default=None, metadata={"help": "Hub repository for --push_to_hub, user/name."})
@@ -100,7 +122,7 @@ class TrainerConfig:
         positive = ("num_train_epochs", "max_train_steps", "max_train_minutes", "train_batch_size", "learning_rate",
                     "gradient_accumulation_steps", "checkpointing_steps", "checkpoints_total_limit", "logging_steps",
                     "validation_steps", "preview_steps", "early_stopping_patience", "max_nonfinite_steps",
-                    "max_grad_norm", "num_cpu_threads", "ema_inv_gamma")  # fmt: skip
+                    "max_grad_norm", "num_cpu_threads", "ema_inv_gamma", "adaptive_grad_clip", "max_grad_spike")  # fmt: skip
         for name in positive:
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -284,8 +306,9 @@ class AutoencoderConfig:
     revive_steps: int = field(
         default=50, metadata={"help": "Unused codes of 'vq' are moved to encoder outputs every this many steps."}
     )
-    perceptual: Literal["none", "classifier", "vgg16"] = field(
-        default="none", metadata={"help": "Network whose features are compared as well."}
+    perceptual: Literal["none", "classifier", "laplacian", "vgg16"] = field(
+        default="none",
+        metadata={"help": "What is compared besides pixels: the features of a network, or Laplacian pyramids."},
     )
     perceptual_model: str | None = field(
         default=None,

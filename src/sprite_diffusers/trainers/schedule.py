@@ -29,7 +29,8 @@ def learning_rate_factor(scheduler: str, progress: float, step: int, warmup_step
     """Factor on the peak learning rate for the optimizer step number `step` (0 is the first).
 
     Args:
-        scheduler: ``"constant"``, ``"linear"`` or ``"cosine"``; the last two fall to 0 at the end of the run.
+        scheduler: ``"constant"``; ``"linear"`` or ``"cosine"``, which fall to 0 at the end of the run; or ``"one_cycle"``
+            (https://arxiv.org/abs/1708.07120), which rises from 1/25 over the first tenth of the run and falls to nearly 0.
         progress: share of the run that is done, see `Budget.progress`.
         warmup_steps: steps of linear warm-up, on top of the schedule.
     """
@@ -38,5 +39,13 @@ def learning_rate_factor(scheduler: str, progress: float, step: int, warmup_step
         "constant": 1.0,
         "linear": 1.0 - progress,
         "cosine": 0.5 * (1.0 + math.cos(math.pi * progress)),
+        "one_cycle": _one_cycle(progress),
     }[scheduler]
     return decay * min(1.0, (step + 1) / (warmup_steps + 1))
+
+
+def _one_cycle(progress: float, rise: float = 0.1, start: float = 1 / 25, end: float = 1 / 250_000) -> float:
+    """The factors of `torch.optim.lr_scheduler.OneCycleLR` with its defaults, but for the share of the rise."""
+    if progress < rise:
+        return 1 + (start - 1) * 0.5 * (1 + math.cos(math.pi * progress / rise))
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))

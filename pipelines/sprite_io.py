@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+SHOWN_CUTS, SHOWN_CHARACTERS = 3, 300  # of prompts that are too long
+
+logger = logging.getLogger(__name__)
 
 
 class SpritePipelineMixin:
@@ -496,6 +500,69 @@ def resolve_class_labels(
     return torch.tensor(ids, dtype=torch.long)
 
 
+def encode_prompts(
+    tokenizer: Any,
+    text_encoder: Any,
+    prompts: Sequence[str],
+    max_length: int,
+    device: torch.device | str,
+    warn: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states of any transformers text encoder (or one that is called alike), for cross-attention.
+
+    Gradients flow into `text_encoder`, unless the caller turns them off.
+
+    Args:
+        tokenizer: of the encoder, with a padding token.
+        text_encoder: on `device`, called with ``input_ids`` and ``attention_mask``, gives ``last_hidden_state``.
+        prompts: any texts, empty ones included; those of too many tokens are cut, with one warning that shows what is lost.
+        max_length: tokens of a prompt, with those that mark start and end; fewer if the encoder takes fewer (CLIP: 77).
+        warn: whether to warn of cuts; a caller that encodes many batches does so itself, once.
+
+    Returns:
+        Hidden states ``(batch, length, width)`` and attention mask ``(batch, length)``, int64, 1 for tokens and 0 for
+        padding. The length is the limit in every call, so that those of separate calls can be stacked.
+
+    Raises:
+        ValueError: `prompts` is a string, is empty, or holds something else than strings.
+    """
+    if isinstance(prompts, str) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
+        raise ValueError(f"The prompts are {prompts!r}, but must be a list of one or more strings.")
+    positions = getattr(text_encoder.config, "max_position_embeddings", None) or max_length
+    length = min(max_length, tokenizer.model_max_length, positions)
+    if warn:
+        warn_of_cuts(tokenizer, prompts, length)
+    tokens = tokenizer(list(prompts), padding="max_length", truncation=True, max_length=length, return_tensors="pt")
+    mask = tokens.attention_mask.to(device)
+    return text_encoder(input_ids=tokens.input_ids.to(device), attention_mask=mask).last_hidden_state, mask
+
+
+def warn_of_cuts(tokenizer: Any, prompts: Sequence[str], max_length: int) -> None:
+    """One warning that shows the ends of those prompts that are longer than `max_length` tokens."""
+    counts = [len(ids) for ids in tokenizer(list(prompts), verbose=False).input_ids]
+    too_long = [prompt for prompt, count in zip(prompts, counts, strict=True) if count > max_length]
+    if not too_long:
+        return
+    ends = [
+        repr(end if len(end) <= SHOWN_CHARACTERS else f"{end[:SHOWN_CHARACTERS]} …")
+        for end in (_end_of(tokenizer, prompt, max_length) for prompt in too_long[:SHOWN_CUTS])
+    ]
+    more = f" and {len(too_long) - SHOWN_CUTS} more" if len(too_long) > SHOWN_CUTS else ""
+    logger.warning(
+        f"{len(too_long)} of {len(prompts)} prompts have more than {max_length} tokens, which is all that the text encoder "
+        f"sees. Cut off: {', '.join(ends)}{more}."
+    )
+
+
+def _end_of(tokenizer: Any, prompt: str, max_length: int) -> str:
+    """What of a prompt is not among its first `max_length` tokens: as written, if the tokenizer knows where they are."""
+    if tokenizer.is_fast:
+        kept = tokenizer(prompt, truncation=True, max_length=max_length, return_offsets_mapping=True).offset_mapping
+        return prompt[max(stop for _, stop in kept) :].strip()
+    tokens = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
+    return tokenizer.decode(tokens[max_length - tokenizer.num_special_tokens_to_add() :])
+
+
 def classifier_free_guidance(model_output: torch.Tensor, guidance_scale: float) -> torch.Tensor:
     """``uncond + w (cond - uncond)`` of a batch stacked as ``[uncond, cond]`` (Ho & Salimans 2022, eq. 6).
 
@@ -508,6 +575,89 @@ def classifier_free_guidance(model_output: torch.Tensor, guidance_scale: float) 
     """
     unconditional, conditional = model_output.chunk(2)
     return unconditional + guidance_scale * (conditional - unconditional)
+
+
+def per_channel(values: Sequence[float], latents: torch.Tensor) -> torch.Tensor:
+    """One number, or one per channel, in the shape that broadcasts over `latents` ``(batch, channels, ...)``."""
+    return torch.tensor(values, dtype=latents.dtype, device=latents.device).view(1, -1, *[1] * (latents.ndim - 2))
+
+
+def normalize_latents(latents: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """``(latents - mean) / std``, per channel."""
+    return (latents - per_channel(mean, latents)) / per_channel(std, latents)
+
+
+def images_to_tensor(images: Any, size: int, background: Sequence[int]) -> torch.Tensor:
+    """``(batch, 3, size, size)`` in ``[-1, 1]``, of images to start from.
+
+    Smaller ones are centred on `background`, larger ones are cut from the centre; nothing is resized.
+
+    Args:
+        images: a PIL image or a list of them (transparent parts show `background`), an array ``(batch, H, W, 3)`` or a
+            tensor ``(batch, 3, H, W)`` in ``[0, 1]``.
+        size: side of the result, in pixels.
+        background: red, green and blue of 0 to 255.
+    """
+    if isinstance(images, Image.Image):
+        images = [images]
+    if isinstance(images, (list, tuple)) and isinstance(images[0], Image.Image):
+        plain = [Image.new("RGBA", image.size, (*background, 255)) for image in images]
+        for under, image in zip(plain, images, strict=True):
+            under.alpha_composite(image.convert("RGBA"))
+        images = np.stack([np.asarray(image.convert("RGB"), np.float32) / 255 for image in plain])
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(images).permute(0, 3, 1, 2)
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(
+            f"`image` has shape {tuple(images.shape)}, but must be RGB images, (batch, 3, height, width)."
+        )
+    canvas = torch.tensor(background, dtype=torch.float32).view(1, 3, 1, 1) / 255
+    canvas = canvas.repeat(len(images), 1, size, size)
+    height, width = min(size, images.shape[2]), min(size, images.shape[3])
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas[:, :, top : top + height, left : left + width] = center_crop(images.float().cpu(), (height, width))
+    return canvas * 2 - 1
+
+
+def remove_background(images: torch.Tensor, background: Sequence[float], tolerance: float = 0.12) -> torch.Tensor:
+    """RGBA of pictures on a plain background: what hangs together with the border and has its colour becomes transparent.
+
+    Along the edge of the sprite a pixel is a mixture of sprite and background. Its alpha is how far its colour has gone
+    from the background towards that of the sprite beside it, and its colour is that of the sprite: no fringe stays.
+
+    Args:
+        images: ``(batch, 3, height, width)`` in ``[0, 1]``.
+        background: red, green and blue in ``[0, 1]``.
+        tolerance: largest difference of a channel at which a pixel still has the colour of the background.
+
+    Returns:
+        ``(batch, 4, height, width)`` in ``[0, 1]``, straight alpha; colour is 0 where alpha is.
+    """
+    color = torch.tensor(background, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    like_background = ((images - color).abs().amax(1, keepdim=True) <= tolerance).to(images.dtype)
+    outside = torch.zeros_like(like_background)
+    outside[..., 0, :], outside[..., -1, :], outside[..., :, 0], outside[..., :, -1] = 1, 1, 1, 1
+    outside = outside * like_background
+    while True:  # flood fill: grows by one pixel a turn within the background's colour
+        grown = torch.nn.functional.max_pool2d(outside, 3, 1, 1) * like_background
+        if torch.equal(grown, outside):
+            break
+        outside = grown
+    inside = 1 - outside
+    edge = inside * torch.nn.functional.max_pool2d(outside, 3, 1, 1)
+    core = inside - edge
+    weight = torch.nn.functional.avg_pool2d(core, 5, 1, 2, count_include_pad=False)
+    neighbour = torch.nn.functional.avg_pool2d(images * core, 5, 1, 2, count_include_pad=False) / weight.clamp(
+        min=1e-6
+    )
+    direction = neighbour - color
+    share = ((images - color) * direction).sum(1, keepdim=True) / direction.square().sum(1, keepdim=True).clamp(
+        min=1e-6
+    )
+    mixed = edge * (weight > 0)  # an edge without sprite behind it, such as a thin line, stays as it is
+    alpha = torch.where(mixed > 0, share.clamp(0, 1), inside)
+    result = torch.where(mixed > 0, neighbour, images) * (alpha > 0)
+    return torch.cat([result, alpha], dim=1)
 
 
 def center_crop(images: torch.Tensor, size: int | Sequence[int] | None) -> torch.Tensor:

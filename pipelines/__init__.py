@@ -1,7 +1,8 @@
 """Pipelines: one self-contained file each, published beside the weights."""
 
 from .class_cond import ClassCondPipeline
+from .pokemon_ldm import PokemonLDMPipeline
 from .sprite_ddpm import SpriteDDPMPipeline
 from .sprite_ldm import SpriteLDMPipeline
 
-__all__ = ["ClassCondPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline"]
+__all__ = ["ClassCondPipeline", "PokemonLDMPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline"]

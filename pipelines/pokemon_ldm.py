@@ -1,0 +1,309 @@
+"""Text to sprite: latent diffusion whose denoiser and decoder both read the description."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, ImagePipelineOutput, ModelMixin, SchedulerMixin, UNet2DConditionModel
+from diffusers.utils.torch_utils import randn_tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from .sprite_io import (
+    SpriteLoraMixin,
+    SpritePipelineMixin,
+    center_crop,
+    classifier_free_guidance,
+    encode_prompts,
+    images_to_tensor,
+    normalize_latents,
+    per_channel,
+    remove_background,
+)
+
+
+class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+    r"""Text-conditioned latent diffusion (https://arxiv.org/abs/2112.10752) for sprites with long descriptions.
+
+    Args:
+        vae: `TextConditionedVAE` of images in ``[-1, 1]``.
+        unet: denoiser of its latents, attending to the text.
+        text_encoder: any encoder with ``last_hidden_state``: BERT, CLIP's text model ...
+        tokenizer: of `text_encoder`.
+        scheduler: any diffusers scheduler that fits the network's prediction type.
+        latent_mean: subtracted from the latents before diffusion: one number, or one per channel; 0 if not given.
+        latent_std: divides them then, 1 if not given; both are measured on the training images.
+        max_length: tokens of a prompt that are read.
+        background: colour behind the sprites, ``[red, green, blue]`` of 0 to 255, white if not given; RGBA output is
+            without it.
+        image_size: images are cut to this size, if it is smaller than the autoencoder's ``sample_size``.
+        default_num_inference_steps: used when a call gives none.
+        default_guidance_scale: used when a call gives none.
+    """
+
+    model_cpu_offload_seq = "text_encoder->unet->vae"
+    _callback_tensor_inputs = ("latents", "prompt_embeds", "negative_prompt_embeds")
+
+    def __init__(
+        self,
+        vae: ModelMixin,
+        unet: UNet2DConditionModel,
+        text_encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        scheduler: SchedulerMixin,
+        latent_mean: list[float] | None = None,
+        latent_std: list[float] | None = None,
+        max_length: int = 128,
+        background: list[int] | None = None,
+        image_size: int | None = None,
+        default_num_inference_steps: int = 25,
+        default_guidance_scale: float = 5.0,
+    ):
+        super().__init__()
+        self.register_modules(vae=vae, unet=unet, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler)
+        widths = {
+            "the decoder": vae.config.cross_attention_dim,
+            "the U-Net": unet.config.cross_attention_dim,
+            "the text encoder": text_encoder.config.hidden_size,
+        }
+        if len(set(widths.values())) > 1:
+            found = ", ".join(f"{name} {width}" for name, width in widths.items())
+            raise ValueError(f"Widths of the text differ ({found}): the components must be of one model.")
+        self.register_to_config(
+            latent_mean=list(latent_mean or (0.0,)),
+            latent_std=list(latent_std or (1.0,)),
+            max_length=max_length,
+            background=list(background or (255, 255, 255)),
+            image_size=image_size,
+            default_num_inference_steps=default_num_inference_steps,
+            default_guidance_scale=default_guidance_scale,
+        )
+
+    @property
+    def sprite_size(self) -> int:
+        """Side of the sprites that it draws, in pixels."""
+        return self.config.image_size or self.vae.config.sample_size
+
+    @property
+    def sprite_channels(self) -> int:
+        """3: RGB, of which RGBA is made by removing the background."""
+        return self.vae.config.in_channels
+
+    @property
+    def guidance_scale(self) -> float:
+        """Guidance scale of the running call; a callback may change ``_guidance_scale``."""
+        return self._guidance_scale
+
+    @property
+    def do_classifier_free_guidance(self) -> bool:
+        return self._guidance_scale > 1
+
+    def encode_prompt(
+        self,
+        prompt: str | list[str] | None,
+        num_images_per_prompt: int,
+        prompt_embeds: torch.Tensor | None = None,
+        prompt_attention_mask: torch.Tensor | None = None,
+        name: str = "prompt",
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states ``(batch, max_length, width)`` and attention mask ``(batch, max_length)`` of prompts, or those given.
+
+        Raises:
+            ValueError: neither or both of prompts and hidden states, or hidden states without a mask of their shape.
+        """
+        if (prompt is None) == (prompt_embeds is None):
+            raise ValueError(f"Pass either `{name}` or `{name}_embeds`, and not both.")
+        device = self._execution_device
+        if prompt_embeds is None:
+            prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+            prompt_embeds, prompt_attention_mask = encode_prompts(
+                self.tokenizer, self.text_encoder, prompts, self.config.max_length, device
+            )
+        elif prompt_attention_mask is None:
+            prompt_attention_mask = torch.ones(prompt_embeds.shape[:2], dtype=torch.long)
+        if prompt_attention_mask.shape != prompt_embeds.shape[:2]:
+            raise ValueError(
+                f"`{name}_attention_mask` has shape {tuple(prompt_attention_mask.shape)}, but `{name}_embeds` needs "
+                f"{tuple(prompt_embeds.shape[:2])}."
+            )
+        embeds = prompt_embeds.to(device=device, dtype=self.unet.dtype).repeat_interleave(num_images_per_prompt, dim=0)
+        return embeds, prompt_attention_mask.to(device).repeat_interleave(num_images_per_prompt, dim=0)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | list[str] | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        num_images_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: torch.Tensor | None = None,
+        output_type: str | None = "pil",
+        return_dict: bool = True,
+        callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
+        negative_prompt: str | list[str] | None = None,
+        prompt_embeds: torch.Tensor | None = None,
+        prompt_attention_mask: torch.Tensor | None = None,
+        negative_prompt_embeds: torch.Tensor | None = None,
+        negative_prompt_attention_mask: torch.Tensor | None = None,
+        image: Any = None,
+        strength: float = 0.7,
+        transparent: bool = False,
+        scale: int = 1,
+    ) -> ImagePipelineOutput | tuple:
+        r"""Draws sprites from descriptions.
+
+        Args:
+            prompt: one or many; words beyond ``max_length`` tokens are cut off, with a warning that shows them.
+            num_inference_steps: denoising steps; the model's own default if not given.
+            guidance_scale: strength of classifier-free guidance; on if above 1; the model's own default if not given.
+            num_images_per_prompt: sprites per prompt.
+            generator: one, or one per image, for reproducible noise.
+            latents: initial noise ``(batch, channels, height, width)``, standard normal.
+            output_type: ``"pil"``, ``"np"`` ``(batch, H, W, C)`` in ``[0, 1]``, ``"pt"`` ``(batch, C, H, W)`` in
+                ``[0, 1]``, or ``"latent"`` (normalised latents).
+            return_dict: whether to return an `ImagePipelineOutput` instead of a tuple.
+            callback_on_step_end: ``callback(pipe, step, timestep, tensors) -> dict`` after each step.
+            callback_on_step_end_tensor_inputs: the tensors it is given.
+            negative_prompt: what guidance leads away from; nothing in particular if not given.
+            prompt_embeds: in place of `prompt`: hidden states ``(batch, tokens, width)``.
+            prompt_attention_mask: ``(batch, tokens)``, 1 for tokens that count; all if not given.
+            negative_prompt_embeds: in place of `negative_prompt`.
+            negative_prompt_attention_mask: of those.
+            image: start from this picture (PIL, array or tensor, one or one per prompt) instead of from noise.
+            strength: how much of it is redrawn: 0 hardly anything, 1 all of it.
+            transparent: RGBA without the background, see `remove_background`.
+            scale: whole-number enlargement of the output, nearest neighbour.
+
+        Returns:
+            `ImagePipelineOutput` with ``images``, or ``(images,)``.
+
+        Raises:
+            ValueError: an argument outside the above, or a scheduler that does not fit the network.
+        """
+        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        if num_inference_steps is None:
+            num_inference_steps = self.config.default_num_inference_steps
+        self._guidance_scale = self.config.default_guidance_scale if guidance_scale is None else guidance_scale
+        embeds, mask = self.encode_prompt(prompt, num_images_per_prompt, prompt_embeds, prompt_attention_mask)
+        negative_embeds, negative_mask = embeds[:0], mask[:0]
+        if self.do_classifier_free_guidance:
+            if negative_prompt is None and negative_prompt_embeds is None:
+                negative_prompt = ""
+            if isinstance(negative_prompt, str):
+                negative_prompt = [negative_prompt] * (len(embeds) // num_images_per_prompt)
+            negative_embeds, negative_mask = self.encode_prompt(
+                negative_prompt,
+                num_images_per_prompt,
+                negative_prompt_embeds,
+                negative_prompt_attention_mask,
+                "negative_prompt",
+            )
+            if negative_embeds.shape != embeds.shape:
+                raise ValueError(
+                    f"`negative_prompt` makes hidden states of the shape {tuple(negative_embeds.shape)}, but `prompt` of "
+                    f"{tuple(embeds.shape)}: pass as many of the one as of the other."
+                )
+        timesteps = self.prepare_timesteps(num_inference_steps)
+        if image is None:
+            latents = self.prepare_latents(len(embeds), generator, latents)
+        else:
+            timesteps = self.prepare_strength(timesteps, strength)
+            latents = self.prepare_image_latents(image, len(embeds), timesteps[:1], generator)
+        self._num_timesteps = len(timesteps)
+
+        tensors = {"latents": latents, "prompt_embeds": embeds, "negative_prompt_embeds": negative_embeds}
+        with self.progress_bar(total=len(timesteps)) as progress_bar:
+            for i, t in enumerate(timesteps):
+                latents = tensors["latents"]
+                model_output = self.predict(self.scale_model_input(latents, t), t, tensors, mask, negative_mask)
+                tensors["latents"] = self.scheduler_step(model_output, t, latents, generator)
+                tensors = self.run_callback(callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, tensors)
+                progress_bar.update()
+
+        images: Any = tensors["latents"]
+        if output_type != "latent":
+            decoded = self.decode(images, tensors["prompt_embeds"], mask)
+            images = self.postprocess(self.without_background(decoded) if transparent else decoded, output_type, scale)
+        self.maybe_free_model_hooks()
+        return ImagePipelineOutput(images=images) if return_dict else (images,)
+
+    def predict(
+        self,
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        tensors: dict[str, torch.Tensor],
+        mask: torch.Tensor,
+        negative_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if that is on."""
+        embeds = tensors["prompt_embeds"]
+        if not self.do_classifier_free_guidance:
+            return self.unet(sample, timestep, embeds, encoder_attention_mask=mask, return_dict=False)[0]
+        output = self.unet(
+            torch.cat([sample, sample]),
+            timestep,
+            torch.cat([tensors["negative_prompt_embeds"], embeds]),
+            encoder_attention_mask=torch.cat([negative_mask, mask]),
+            return_dict=False,
+        )[0]
+        return classifier_free_guidance(output, self._guidance_scale)
+
+    def prepare_strength(self, timesteps: torch.Tensor, strength: float) -> torch.Tensor:
+        """The last part of `timesteps` that an image is redrawn in.
+
+        Raises:
+            ValueError: a strength outside 0 to 1.
+        """
+        if not 0 <= strength <= 1:
+            raise ValueError(f"`strength` is {strength}, but must be from 0 to 1.")
+        order = self.scheduler.order
+        steps = len(timesteps) // order
+        first = min(steps - max(1, round(steps * strength)), steps - 1) * order
+        if hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(first)
+        return timesteps[first:]
+
+    def prepare_image_latents(
+        self,
+        image: Any,
+        batch_size: int,
+        timestep: torch.Tensor,
+        generator: torch.Generator | list[torch.Generator] | None,
+    ) -> torch.Tensor:
+        """Latents of `image`, as noisy as they are at `timestep`.
+
+        Raises:
+            ValueError: more images than sprites to draw, or a number that does not divide it.
+        """
+        pixels = images_to_tensor(image, self.vae.config.sample_size, self.config.background)
+        if batch_size % len(pixels):
+            raise ValueError(
+                f"{len(pixels)} images were passed for {batch_size} sprites: pass one, or one per prompt."
+            )
+        pixels = pixels.to(device=self._execution_device, dtype=self.vae.dtype)
+        clean = self.vae.encode(pixels).latent_dist.mode().to(self.unet.dtype)
+        clean = normalize_latents(clean, self.config.latent_mean, self.config.latent_std)
+        clean = clean.repeat_interleave(batch_size // len(clean), dim=0)
+        noise = randn_tensor(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
+        add = getattr(self.scheduler, "add_noise", None) or self.scheduler.scale_noise
+        names = list(inspect.signature(add).parameters)
+        arguments = {"noise": noise, names[0]: clean} | {
+            name: timestep.expand(len(clean)) for name in names if name.startswith("timestep")
+        }
+        return add(**arguments)
+
+    def decode(self, latents: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Images ``(batch, 3, H, W)``, about ``[-1, 1]``, of normalised latents and the text that they were drawn for."""
+        mean, std = (per_channel(self.config[name], latents) for name in ("latent_mean", "latent_std"))
+        latents = (latents * std + mean).to(self.vae.dtype)
+        return self.vae.decode(latents, embeds.to(self.vae.dtype), mask, return_dict=False)[0]
+
+    def without_background(self, images: torch.Tensor) -> torch.Tensor:
+        """``(batch, 3, H, W)`` in ``[-1, 1]`` to premultiplied RGBA in ``[-1, 1]``, cut to the size of the output."""
+        images = center_crop((images.float() / 2 + 0.5).clamp(0, 1), self.config.image_size)
+        cut = remove_background(images, [channel / 255 for channel in self.config.background])
+        return torch.cat([cut[:, :3] * cut[:, 3:], cut[:, 3:]], dim=1) * 2 - 1

@@ -1,0 +1,1 @@
+"""Text to sprite in three stages: autoencoder, diffusion, alignment of the text encoder."""

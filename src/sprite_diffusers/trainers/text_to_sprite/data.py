@@ -1,0 +1,105 @@
+"""What all stages read: captioned sprites as arrays, and the hidden states of their captions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...data import SpriteArrays
+from ...data.captions import CaptionedDataset, ImageAugmentation, load_captioned
+from ...data.pixels import parse_color
+from ...pipelines.sprite_io import encode_prompts, warn_of_cuts
+from ..data_parts import pad_sprites
+from .settings import CaptionDataConfig
+
+SPLITS_FILE = "splits.json"
+
+
+@dataclass
+class CaptionedSplit:
+    """One split.
+
+    Attributes:
+        arrays: images, padded to what the autoencoder can halve, and captions.
+        embeds: hidden states of the captions, float16 ``(N, tokens, width)``, on the CPU.
+        mask: ``(N, tokens)``, 1 for tokens that count.
+    """
+
+    arrays: SpriteArrays
+    embeds: torch.Tensor
+    mask: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def text(self, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states, float32, and mask of the captions of `rows`."""
+        index = torch.from_numpy(np.asarray(rows, np.int64))
+        return self.embeds[index].float().to(device), self.mask[index].to(device)
+
+
+def load_captions(config: CaptionDataConfig, seed: int) -> CaptionedDataset:
+    """`load_captioned` with the settings of `config`."""
+    return load_captioned(
+        config.dataset,
+        captions=config.captions,
+        attributes=config.attributes,
+        image_size=config.image_size,
+        background=config.background,
+        splits=(config.splits[0], config.splits[1], config.splits[2]),
+        seed=seed,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
+def build_image_augmentation(config: CaptionDataConfig) -> ImageAugmentation:
+    """The augmentation of training that `config` asks for."""
+    return ImageAugmentation(
+        horizontal_flip=config.random_flip,
+        max_rotation=config.max_rotation,
+        color_jitter=config.color_jitter,
+        fill=parse_color(config.background),
+    )
+
+
+def captioned_split(
+    dataset: CaptionedDataset, split: str, tokenizer: Any, text_encoder: Any, max_length: int, size: int, device: Any
+) -> CaptionedSplit:
+    """One split, its captions read by the frozen text encoder once.
+
+    Args:
+        size: side that the images are padded to.
+    """
+    arrays = SpriteArrays.from_dataset(dataset[split])
+    arrays.pixels = pad_sprites(arrays.pixels, size)
+    embeds, mask = embed(arrays.texts, tokenizer, text_encoder, max_length, device)
+    return CaptionedSplit(arrays, embeds, mask)
+
+
+@torch.no_grad()
+def embed(
+    texts: list[str], tokenizer: Any, text_encoder: Any, max_length: int, device: Any, batch_size: int = 32
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states, float16 ``(N, max_length, width)``, and masks ``(N, max_length)`` of texts, on the CPU."""
+    text_encoder.to(device).eval()
+    warn_of_cuts(tokenizer, texts, max_length)
+    parts = [
+        encode_prompts(tokenizer, text_encoder, texts[start : start + batch_size], max_length, device, warn=False)
+        for start in range(0, len(texts), batch_size)
+    ]
+    return torch.cat([part[0].half().cpu() for part in parts]), torch.cat([part[1].cpu() for part in parts])
+
+
+def save_splits(dataset: CaptionedDataset, directory: Path) -> None:
+    """Writes which sprite is in which split, so that later evaluations know what was held out."""
+    directory.mkdir(parents=True, exist_ok=True)
+    names = {split: list(dataset[split]["name"][:]) for split in dataset}
+    (directory / SPLITS_FILE).write_text(
+        json.dumps({"seed": dataset.report.seed, "fingerprint": dataset.report.fingerprint, **names}, indent=1),
+        encoding="utf-8",
+    )

@@ -1,0 +1,172 @@
+"""Stages 1 and 2 on a few made-up sprites with captions."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from sprite_diffusers.errors import SpriteError
+from sprite_diffusers.models.perceptual import LaplacianPyramidLoss
+from sprite_diffusers.models.text_vae import TextConditionedVAE
+from sprite_diffusers.pipelines import PokemonLDMPipeline
+from sprite_diffusers.trainers.config import ObjectiveConfig
+from sprite_diffusers.trainers.text_to_sprite.data import build_image_augmentation, captioned_split, load_captions
+from sprite_diffusers.trainers.text_to_sprite.diffusion_stage import DiffusionStageTrainer, build_text_unet
+from sprite_diffusers.trainers.text_to_sprite.settings import CaptionDataConfig, DiffusionStageConfig, VAEStageConfig
+from sprite_diffusers.trainers.text_to_sprite.vae_stage import TextVAELoss, VAEStageTrainer
+
+from ...pipelines import pokemon
+from ..tiny import loop
+
+COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
+SIZE = 15  # padded to 16
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> CaptionDataConfig:
+    folder = tmp_path_factory.mktemp("captioned")
+    rng, lines = np.random.default_rng(0), ["file_name,text"]
+    for index in range(60):
+        name = list(COLORS)[index % 3]
+        pixels = np.full((SIZE, SIZE, 3), 255, np.uint8)
+        top, left = rng.integers(1, 6, 2)
+        pixels[top : top + 8, left : left + 8] = COLORS[name]
+        Image.fromarray(pixels).save(folder / f"{index:02d}.png")
+        lines.append(f"{index:02d}.png,a {name} square number {index}")
+    (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
+    return CaptionDataConfig(dataset=str(folder), max_rotation=0.0)
+
+
+@pytest.fixture(scope="module")
+def dataset(data):
+    return load_captions(data, 0)
+
+
+@pytest.fixture(scope="module")
+def parts(dataset) -> dict:
+    tokenizer, encoder = pokemon.text_encoder()
+    train, validation = (
+        captioned_split(dataset, split, tokenizer, encoder, 16, 16, "cpu") for split in ("train", "validation")
+    )
+    return {"train": train, "validation": validation, "report": dataset.report}
+
+
+def vae_trainer(folder: Path, parts: dict, data: CaptionDataConfig, stage: VAEStageConfig | None = None, **options):
+    stage = stage or VAEStageConfig(perceptual="laplacian", kl_weight=0.01)
+    perceptual = LaplacianPyramidLoss() if stage.perceptual == "laplacian" else None
+    config = loop(folder, **{"train_batch_size": 8, "checkpointing_steps": 3, **options})
+    return VAEStageTrainer(stage, perceptual, vae=pokemon.vae(), config=config, settings={"stage1": vars(stage)},
+                           augmentation=build_image_augmentation(data), **parts)  # fmt: skip
+
+
+def diffusion_trainer(folder: Path, parts: dict, **options) -> DiffusionStageTrainer:
+    tokenizer, encoder = pokemon.text_encoder()
+    stage = DiffusionStageConfig(unet_block_out_channels=[16, 16], unet_layers_per_block=1, unet_attention_levels=[1])
+    objective = ObjectiveConfig(prediction_type="v_prediction", noise_schedule="cosine", num_inference_steps=2)
+    return DiffusionStageTrainer(
+        stage, objective, pokemon.vae(), build_text_unet(stage, 4, 4, 16), tokenizer, encoder, 16, SIZE, "white", True,
+        config=loop(folder, train_batch_size=8, checkpointing_steps=3, **options), settings={"stage2": vars(stage)}, **parts,
+    )  # fmt: skip
+
+
+def test_stage_1_learns_and_leaves_an_autoencoder(in_tmp_path, parts, data):
+    trainer = vae_trainer(in_tmp_path / "stage1", parts, data, max_train_steps=40)
+    before = trainer.validate()
+    result = trainer.fit()
+    after = trainer.validate()
+    assert after["loss"] < 0.8 * before["loss"]
+    assert after["psnr"] > before["psnr"] + 3
+    assert {f"kl_channel/{index}" for index in range(4)} <= set(after)
+    loaded = TextConditionedVAE.from_pretrained(result.output_dir)
+    assert loaded.config.latent_channels == 4
+    facts = json.loads((result.output_dir / "stage.json").read_text())
+    assert (facts["stage"], facts["data_fingerprint"]) == (1, parts["report"].fingerprint)
+
+
+def test_stage_1_resumes_exactly(in_tmp_path, parts, data):
+    whole = vae_trainer(in_tmp_path / "whole", parts, data).fit().output_dir
+    vae_trainer(in_tmp_path / "halves", parts, data, max_train_steps=3).fit()
+    trainer = vae_trainer(in_tmp_path / "halves", parts, data, resume_from_checkpoint="latest")
+    halves = trainer.fit().output_dir
+    for name, tensor in load_file(whole / "diffusion_pytorch_model.safetensors").items():
+        torch.testing.assert_close(tensor, load_file(halves / "diffusion_pytorch_model.safetensors")[name], msg=name)
+
+
+def test_free_bits_cost_nothing_and_annealing_scales_the_rest(parts):
+    images, _ = parts["train"].arrays.batch(np.arange(4))
+    text = parts["train"].text(np.arange(4), torch.device("cpu"))
+    without = torch.zeros(4, dtype=torch.bool)
+
+    def loss(kl_scale: float, **options) -> dict[str, torch.Tensor]:
+        stage = VAEStageConfig(perceptual="none", kl_weight=0.1, **options)
+        return TextVAELoss(pokemon.vae(), stage)(images, *text, without, kl_scale)
+
+    plain, scaled, free = loss(1.0, free_bits=0.0), loss(0.5, free_bits=0.0), loss(1.0, free_bits=1e3)
+    assert plain["channel_kl"].shape == (4,)
+    kl = float(plain["kl"])
+    assert float(plain["loss"] - plain["l1"]) == pytest.approx(0.1 * kl, rel=1e-4)
+    assert float(scaled["loss"] - scaled["l1"]) == pytest.approx(0.05 * kl, rel=1e-4)
+    assert float(free["loss"] - free["l1"]) == pytest.approx(
+        100.0, rel=1e-4
+    )  # all of it the floor, without a gradient
+
+
+def test_without_its_text_an_image_is_decoded_by_the_stand_in(parts):
+    images, _ = parts["train"].arrays.batch(np.arange(2))
+    embeds, mask = parts["train"].text(np.arange(2), torch.device("cpu"))
+    loss = TextVAELoss(pokemon.vae(), VAEStageConfig(perceptual="none"))
+    gone = torch.tensor([True, True])
+    assert float(loss(images, embeds, mask, gone, 1.0)["l1"]) == pytest.approx(
+        float(loss(images, embeds * 0 + 7, mask, gone, 1.0)["l1"])
+    )
+
+
+def test_stage_2_learns_and_leaves_a_pipeline(in_tmp_path, parts):
+    trainer = diffusion_trainer(in_tmp_path / "stage2", parts, max_train_steps=40)
+    latents = trainer.train_latents[0].movedim(1, -1).flatten(0, -2)
+    assert latents.mean(0).abs().max() < 0.05
+    assert latents.abs().max() <= 3.0
+    before = trainer.validate()["loss"]
+    result = trainer.fit()
+    assert trainer.validate()["loss"] < before
+    pipeline = PokemonLDMPipeline.from_pretrained(result.output_dir)
+    image = pipeline("a red square", num_inference_steps=2).images[0]
+    assert image.size == (SIZE, SIZE)
+    assert result.samples.is_file()
+
+
+def test_dropped_captions_are_those_of_no_text(in_tmp_path, parts):
+    trainer = diffusion_trainer(in_tmp_path / "stage2", parts)
+    embeds, mask = trainer._text(trainer.train, np.arange(2), torch.tensor([True, False]))
+    torch.testing.assert_close(embeds[:1], trainer.no_text[0].float())
+    assert torch.equal(mask[:1], trainer.no_text[1])
+    torch.testing.assert_close(embeds[1:], trainer.train.text(np.arange(1, 2), torch.device("cpu"))[0])
+
+
+def test_a_corrupted_batch_is_skipped_and_counted(in_tmp_path, parts):
+    trainer = diffusion_trainer(in_tmp_path / "stage2", parts)
+    trainer.train_latents[:, trainer.sampler.indices(2)[0]] = math.nan
+    metrics = trainer.fit().metrics
+    assert metrics["nonfinite_steps"] >= 1
+    assert math.isfinite(metrics["validation_loss"])
+
+
+def test_levels_of_attention_that_do_not_exist_are_refused():
+    with pytest.raises(SpriteError, match=r"--unet_attention_levels is \[2\], but the levels are 0 to 1"):
+        build_text_unet(DiffusionStageConfig(unet_block_out_channels=[16, 16], unet_attention_levels=[2]), 4, 4, 16)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"dataset": ""}, "--dataset is missing"), ({"dataset": "x", "splits": [0.9, 0.2, 0.1]}, "--splits is")],
+)
+def test_bad_settings_are_refused(options, message):
+    with pytest.raises(SpriteError, match=message):
+        CaptionDataConfig(**options)

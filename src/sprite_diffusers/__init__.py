@@ -1,8 +1,8 @@
 """sprite-diffusers: small pixel-art diffusion models, natively in diffusers."""
 
 from .data import load_sprites
-from .pipelines import ClassCondPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
+from .pipelines import ClassCondPipeline, PokemonLDMPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
 
 __version__ = "0.1.0"
 
-__all__ = ["ClassCondPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline", "load_sprites"]
+__all__ = ["ClassCondPipeline", "PokemonLDMPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline", "load_sprites"]

@@ -8,6 +8,8 @@ import pytest
 
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.objectives import build_objective
+from sprite_diffusers.trainers.clip import FEW_PAIRS, ClipConfig
+from sprite_diffusers.trainers.clip_data import ClipDataConfig
 from sprite_diffusers.trainers.config import (
     AutoencoderConfig,
     ClassCondConfig,
@@ -18,12 +20,23 @@ from sprite_diffusers.trainers.config import (
     UNetConfig,
     parse_config,
 )
+from sprite_diffusers.trainers.text_to_sprite.settings import (
+    AlignmentStageConfig,
+    CaptionDataConfig,
+    DiffusionStageConfig,
+    StagesConfig,
+    TextConfig,
+    VAEStageConfig,
+)
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 UNCONDITIONAL = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig)
 CONDITIONAL = (*UNCONDITIONAL, ClassCondConfig)
 LATENT = (*CONDITIONAL, LatentConfig)
 AUTOENCODER = (TrainerConfig, DataConfig, AutoencoderConfig)
+CLIP = (TrainerConfig, ClipDataConfig, ClipConfig)
+STAGES = (TrainerConfig, CaptionDataConfig, TextConfig, VAEStageConfig, DiffusionStageConfig, ObjectiveConfig,
+          AlignmentStageConfig, StagesConfig)  # fmt: skip
 
 
 def parse(*args: str, types=CONDITIONAL, default: str | None = None):
@@ -48,6 +61,10 @@ def test_default_config_is_used_unless_another_is_named(tmp_path):
 def types_of(path: Path) -> tuple:
     """Which launch script a config of the house is for, by what it sets."""
     text = path.read_text()
+    if "\nstage1_learning_rate:" in text:
+        return STAGES
+    if "\narchitecture:" in text:
+        return CLIP
     if "\nautoencoder:" in text:
         return AUTOENCODER
     if "\nconditional:" in text or "\ndenoiser:" in text:
@@ -58,13 +75,20 @@ def types_of(path: Path) -> tuple:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_of_the_house_is_valid(path):
     types = types_of(path)
-    more = ["--pretrained_autoencoder", "autoencoder"] if types is LATENT else []
+    more = {LATENT: ["--pretrained_autoencoder", "autoencoder"], STAGES: ["--dataset", "sprites"]}.get(types, [])
     settings = dict(zip(types, parse("--config", str(path), *more, types=types), strict=True))
-    if types is not AUTOENCODER:
+    if ObjectiveConfig in types:
         options = {
             key: value for key, value in vars(settings[ObjectiveConfig]).items() if key != "num_inference_steps"
         }
         assert build_objective(**options).num_train_timesteps == settings[ObjectiveConfig].num_train_timesteps
+
+
+def test_the_clip_of_stage_3_is_trained_as_the_config_says():
+    trainer, data, clip = parse("--config", "clip_pokemon", types=CLIP)
+    assert {name: getattr(trainer, name) for name in FEW_PAIRS["trainer"]} == FEW_PAIRS["trainer"]
+    assert {name: getattr(data, name) for name in FEW_PAIRS["data"]} == FEW_PAIRS["data"]
+    assert clip == ClipConfig(**FEW_PAIRS["clip"])
 
 
 def test_originals_are_as_reported():
@@ -129,11 +153,7 @@ def test_five_minutes_are_the_limit_if_none_is_given():
 
 def test_latent_originals_are_as_reported():
     trainer, _, _, objective, _, latent = parse("--config", "exp4", "--pretrained_autoencoder", "ae", types=LATENT)
-    assert (objective.num_train_timesteps, objective.noise_schedule, objective.prediction_type) == (
-        200,
-        "linear",
-        "epsilon",
-    )
+    assert (objective.num_train_timesteps, trainer.train_batch_size, trainer.learning_rate) == (200, 128, 1e-3)
     assert (trainer.num_train_epochs, latent.conditional, latent.denoiser) == (100, False, "mlp")
     _, _, denoising = parse("--config", "exp1_dae", types=AUTOENCODER)
     assert (denoising.autoencoder, denoising.latent_dim) == ("ae", 64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ SAMPLE_EXAMPLES = """examples:
   sprite-diffusers sample outputs/my-model --num 16
   sprite-diffusers sample outputs/my-model --class food --num 16 --scale 8 --seed 0 --out food.png
   sprite-diffusers sample user/repo --class food spell --num 4 --guidance_scale 2 --separate sprites/
+  sprite-diffusers sample outputs/pokemon --prompt "a small green creature with a bulb on its back" --num 4 --scale 1
 """
 
 EVALUATE_EXAMPLES = """examples:
@@ -60,7 +62,9 @@ def _add_sample(commands: Any) -> None:
         "--class", dest="classes", nargs="+", metavar="NAME",
         help="classes to draw, by name or id; all of them if not given (class-conditional models)",
     )  # fmt: skip
-    sample.add_argument("--num", type=_positive, default=16, help="sprites per class (default: %(default)s)")
+    sample.add_argument("--prompt", nargs="+", metavar="TEXT", help="descriptions to draw (text-to-sprite models)")
+    sample.add_argument("--transparent", action="store_true", help="without background (text-to-sprite models)")
+    sample.add_argument("--num", type=_positive, default=16, help="sprites per class or prompt (default: %(default)s)")
     sample.add_argument(
         "--scale", type=_positive, default=4, help="enlargement by whole pixels (default: %(default)s)"
     )
@@ -103,6 +107,10 @@ def _add_evaluate(commands: Any) -> None:
         "--classifier",
         help="folder or Hub id of the auxiliary classifier (default: what training/train_classifier.py left in outputs/ "
         "for this data)",
+    )
+    evaluate.add_argument(
+        "--clip",
+        help="text-to-sprite models: folder or Hub id of the CLIP that judges (default: what training left in DIR)",
     )
     evaluate.add_argument(
         "--num_samples", type=_positive, help="sprites to draw (default: as many as are held out, at most 2000)"
@@ -180,24 +188,21 @@ def run_sample(args: argparse.Namespace) -> None:
     pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     pipeline.set_progress_bar_config(leave=False)
     options = {"num_inference_steps": args.num_inference_steps}
-    if pipeline.is_conditional:
-        names = [int(name) if name.isdigit() else name for name in args.classes or pipeline.labels]
-        labels = [name for name in names for _ in range(args.num)]
+    argument, names = _what_to_draw(pipeline, args)
+    if argument != "batch_size":
         options["guidance_scale"] = args.guidance_scale
-    else:
-        for flag, value in (("--guidance_scale", args.guidance_scale), ("--class", args.classes)):
-            if value is not None:
-                raise SpriteError(f"{flag} {value}: {args.model} is an unconditional model; leave the flag out.")
-        names, labels = [], [None] * args.num
+    if args.transparent:
+        options["transparent"] = True
+    labels = [name for name in names for _ in range(args.num)]
 
     started, images = time.perf_counter(), []
     for start in range(0, len(labels), args.batch_size):
         batch = labels[start : start + args.batch_size]
         # one generator per sprite: the same sprite whatever the batch size
         generators = [torch.Generator().manual_seed(args.seed + start + i) for i in range(len(batch))]
-        what = {"class_labels": batch} if names else {"batch_size": len(batch)}
+        what = len(batch) if argument == "batch_size" else batch
         try:
-            images += pipeline(**what, **options, generator=generators).images
+            images += pipeline(**{argument: what}, **options, generator=generators).images
         except ValueError as error:
             raise SpriteError(str(error)) from None
     seconds = time.perf_counter() - started
@@ -211,12 +216,40 @@ def run_sample(args: argparse.Namespace) -> None:
         _save_each(images, labels, args)
 
 
+def _what_to_draw(pipeline: Any, args: argparse.Namespace) -> tuple[str, list[Any]]:
+    """The argument by which a pipeline is told what to draw, and its different values."""
+    from .evaluation.sampling import takes_prompts
+
+    given = {"--class": args.classes, "--prompt": args.prompt, "--transparent": args.transparent or None}
+    names: list[Any] = [None]
+    own: set[str] = set()
+    kind, argument = "an unconditional", "batch_size"
+    if takes_prompts(pipeline):
+        kind, argument, names, own = "a text-to-sprite", "prompt", args.prompt, {"--prompt", "--transparent"}
+        if not names:
+            raise SpriteError(f"{args.model} is a text-to-sprite model: say by --prompt what to draw.")
+    elif pipeline.is_conditional:
+        kind, argument, own = "a class-conditional", "class_labels", {"--class"}
+        names = [int(name) if name.isdigit() else name for name in args.classes or pipeline.labels]
+    if argument == "batch_size":
+        given["--guidance_scale"] = args.guidance_scale
+    for flag, value in given.items():
+        if value is not None and flag not in own:
+            raise SpriteError(f"{flag} {value}: {args.model} is {kind} model; leave the flag out.")
+    return argument, names
+
+
 def _save_each(images: list, labels: list, args: argparse.Namespace) -> None:
     args.separate.mkdir(parents=True, exist_ok=True)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        name = f"{number:04d}" if label is None else f"{label}-{number:04d}"
+        name = f"{number:04d}" if label is None else f"{_file_name(label)}-{number:04d}"
         image.resize((image.width * args.scale, image.height * args.scale), 0).save(args.separate / f"{name}.png")
     print(f"one file each: {args.separate}")
+
+
+def _file_name(label: str | int) -> str:
+    """The start of a class name or prompt, of characters that every file system takes."""
+    return re.sub(r"[^\w\- ]", "_", str(label))[:40]
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
@@ -225,35 +258,42 @@ def run_evaluate(args: argparse.Namespace) -> None:
     from accelerate import PartialState
 
     from . import hub, tracking
-    from .evaluation import Reference, evaluate, save_evaluation
+    from .evaluation import Reference, TextReference, evaluate, evaluate_text, save_evaluation, save_text_evaluation
+    from .evaluation.sampling import takes_prompts
 
     pipeline = hub.load_pipeline(args.model)
     pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    reference = Reference.for_pipeline(
-        pipeline,
-        args.dataset,
-        args.classifier,
-        background=args.background,
-        labels=args.labels,
-        class_names=args.class_names,
-        validation_split=args.validation_split,
-    )
-    scores = evaluate(
-        pipeline,
-        reference,
-        num_samples=args.num_samples,
-        seed=args.seed,
-        batch_size=args.batch_size,
-        num_inference_steps=args.num_inference_steps,
-        guidance_scale=args.guidance_scale,
-        progress=True,
-    )
+    options = {
+        "num_samples": args.num_samples,
+        "seed": args.seed,
+        "batch_size": args.batch_size,
+        "num_inference_steps": args.num_inference_steps,
+        "guidance_scale": args.guidance_scale,
+        "progress": True,
+    }
+    if takes_prompts(pipeline):
+        text_reference = TextReference.for_pipeline(pipeline, args.dataset, args.clip, background=args.background)
+        scores = evaluate_text(pipeline, text_reference, **options)
+    else:
+        reference = Reference.for_pipeline(
+            pipeline,
+            args.dataset,
+            args.classifier,
+            background=args.background,
+            labels=args.labels,
+            class_names=args.class_names,
+            validation_split=args.validation_split,
+        )
+        scores = evaluate(pipeline, reference, **options)
     if not PartialState().is_main_process:
         return
     print(scores.table())
     folder = Path(args.model)
     out = args.out or (folder / "evaluation" if folder.is_dir() else Path("outputs", f"evaluation-{folder.name}"))
-    files = save_evaluation(scores, reference, out)
+    if takes_prompts(pipeline):
+        files = save_text_evaluation(scores, text_reference, out)
+    else:
+        files = save_evaluation(scores, reference, out)
     print(f"scores:  {out}")
     if folder.is_dir():
         hub.add_results(folder, Path(args.dataset).name, scores.metrics, scores.table())

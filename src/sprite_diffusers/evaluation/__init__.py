@@ -9,6 +9,9 @@ from .plots import sample_grid, save_evaluation
 from .protocol import PROTOCOL_VERSION, evaluate
 from .reference import Reference
 from .scores import Scores
+from .text_reference import TextReference
+from .text_to_sprite import evaluate_text, save_text_evaluation
+from .type_colors import type_colors
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -16,8 +19,10 @@ __all__ = [
     "Nearest",
     "Reference",
     "Scores",
+    "TextReference",
     "analyse",
     "evaluate",
+    "evaluate_text",
     "frechet_distance",
     "kernel_distance",
     "manifold_metrics",
@@ -27,4 +32,6 @@ __all__ = [
     "sample_grid",
     "save_analysis",
     "save_evaluation",
+    "save_text_evaluation",
+    "type_colors",
 ]

@@ -13,6 +13,7 @@ from ..data import make_grid
 from ..errors import SpriteError
 from .reference import Reference
 from .scores import Scores
+from .text_reference import TextReference
 
 COLUMNS = 10
 _UNLABELLED_ROWS = 6
@@ -21,7 +22,7 @@ _PICTURES = ("grid.png", "histograms.png", "confusion.png", "closest.png")
 _CHANNELS = (("red", "#c8102e"), ("green", "#2a8c3a"), ("blue", "#2456c8"))
 
 
-def save_evaluation(scores: Scores, reference: Reference, directory: str | Path) -> list[Path]:
+def save_evaluation(scores: Scores, reference: Reference | TextReference, directory: str | Path) -> list[Path]:
     """Writes scores.json, metrics.md, grid.png, histograms.png, closest.png and, with labels, confusion.png.
 
     All are drawn beside their place before any is moved there, so that a failure leaves what was there.
@@ -58,7 +59,7 @@ def save_evaluation(scores: Scores, reference: Reference, directory: str | Path)
     return [directory / name for name in names]
 
 
-def sample_grid(scores: Scores, reference: Reference) -> Image.Image:
+def sample_grid(scores: Scores, reference: Reference | TextReference) -> Image.Image:
     """The first ten samples of each class, a row per class; or the first sixty without labels.
 
     They are the first, not the best: for equal seeds and data they grew from the same noise in every evaluation.
@@ -116,7 +117,7 @@ def _save_confusion(scores: Scores, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _save_closest(scores: Scores, reference: Reference, path: Path) -> None:
+def _save_closest(scores: Scores, reference: Reference | TextReference, path: Path) -> None:
     from matplotlib.figure import Figure
 
     assert scores.samples is not None

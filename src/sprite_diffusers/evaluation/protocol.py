@@ -18,6 +18,7 @@ from .pixel_stats import component_overlap, histogram_distance, palette_metrics,
 from .reference import MIN_CLASS_IMAGES, Reference, check_count, extract, project
 from .sampling import describe_shape, draw, is_conditional, sampling_facts
 from .scores import Scores
+from .text_reference import TextReference
 
 PROTOCOL_VERSION = "1"
 DEFAULT_MAX_SAMPLES = 2000
@@ -25,14 +26,22 @@ NUM_CLOSEST = 24
 
 
 @dataclass(frozen=True)
-class _Images:
-    """Images with all that is computed from each of them alone."""
+class ScoredImages:
+    """Images with all that is computed from each of them alone.
+
+    Attributes:
+        pixels: uint8 (N, H, W, C).
+        labels: int64 (N,), or None.
+        features: float64 (N, feature_dim).
+        components: float64 (N, 20), principal components.
+        predicted: int64 (N,), the classes recognised, or None.
+    """
 
     pixels: np.ndarray
     labels: np.ndarray | None
     features: np.ndarray
     components: np.ndarray
-    predicted: np.ndarray | None
+    predicted: np.ndarray | None = None
 
 
 def evaluate(
@@ -96,12 +105,12 @@ def _score(
     seconds: float | None,
 ) -> Scores:
     features, predicted = extract(reference.classifier, pixels, reference.class_names, reference.batch_size)
-    images = _Images(pixels, labels, features, project(reference.pca, pixels), predicted)
+    images = ScoredImages(pixels, labels, features, project(reference.pca, pixels), predicted)
     real = _floor_images(reference, len(pixels), labels is not None, seed)
     copies = nearest(pixels, reference.train_pixels)
     histograms = {"real": rgb_histograms(reference.validation_pixels), "samples": rgb_histograms(pixels)}
 
-    metrics, floors = _distances(images, reference, seed), _distances(real, reference, seed)
+    metrics, floors = distances(images, reference, seed), distances(real, reference, seed)
     per_class: dict[str, dict[str, float]] = {}
     confusion = None
     if labels is not None:
@@ -224,16 +233,16 @@ def _check_labels(labels: np.ndarray, count: int, reference: Reference) -> np.nd
     return labels.astype(np.int64)
 
 
-def _floor_images(reference: Reference, count: int, labelled: bool, seed: int) -> _Images:
+def _floor_images(reference: Reference, count: int, labelled: bool, seed: int) -> ScoredImages:
     """Training images that stand in for the samples."""
     chosen = reference.training_subset(count, seed)
     labels = reference.train_labels[chosen] if labelled and reference.train_labels is not None else None
     features, components = reference.train_features[chosen], reference.train_components[chosen]
-    return _Images(reference.train_pixels[chosen], labels, features, components, None)
+    return ScoredImages(reference.train_pixels[chosen], labels, features, components, None)
 
 
-def _held_out(reference: Reference) -> _Images:
-    return _Images(
+def _held_out(reference: Reference) -> ScoredImages:
+    return ScoredImages(
         reference.validation_pixels,
         reference.validation_labels,
         reference.validation_features,
@@ -245,7 +254,7 @@ def _held_out(reference: Reference) -> _Images:
 # ---- how it is measured ---------------------------------------------------------------------------------------------
 
 
-def _distances(images: _Images, reference: Reference, seed: int) -> dict[str, float]:
+def distances(images: ScoredImages, reference: Reference | TextReference, seed: int) -> dict[str, float]:
     """The figures that compare a set with the held-out set."""
     kid, kid_se = kernel_distance(images.features, reference.validation_features, seed)
     return {
@@ -263,7 +272,7 @@ def _distances(images: _Images, reference: Reference, seed: int) -> dict[str, fl
     }
 
 
-def _class_distance(images: _Images, reference: Reference, label: int) -> float:
+def _class_distance(images: ScoredImages, reference: Reference, label: int) -> float:
     """FD-PCA20 within a class; NaN where a covariance would be singular."""
     assert reference.validation_labels is not None
     drawn = images.components[images.labels == label]
@@ -272,7 +281,7 @@ def _class_distance(images: _Images, reference: Reference, label: int) -> float:
 
 
 def _per_class(
-    images: _Images, real: _Images, confusion: list[list[int]], reference: Reference
+    images: ScoredImages, real: ScoredImages, confusion: list[list[int]], reference: Reference
 ) -> dict[str, dict[str, float]]:
     counts = reference.class_counts()
     held_out = _confusion(_held_out(reference), reference)
@@ -293,14 +302,14 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
 
 
-def _accuracy(images: _Images, reference: Reference) -> float:
+def _accuracy(images: ScoredImages, reference: Reference) -> float:
     from torchmetrics.functional.classification import multiclass_accuracy
 
     recognised, asked = torch.from_numpy(images.predicted), torch.from_numpy(images.labels)
     return float(multiclass_accuracy(recognised, asked, num_classes=len(reference.class_names or []), average="micro"))
 
 
-def _confusion(images: _Images, reference: Reference) -> list[list[int]]:
+def _confusion(images: ScoredImages, reference: Reference) -> list[list[int]]:
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 
     recognised, asked = torch.from_numpy(images.predicted), torch.from_numpy(images.labels)
@@ -308,7 +317,7 @@ def _confusion(images: _Images, reference: Reference) -> list[list[int]]:
 
 
 def _intervals(
-    images: _Images, reference: Reference, metrics: dict[str, float], shares: dict[str, np.ndarray], seed: int
+    images: ScoredImages, reference: Reference, metrics: dict[str, float], shares: dict[str, np.ndarray], seed: int
 ) -> dict[str, list[float]]:
     intervals = {name: share_interval(hits, seed) for name, hits in shares.items()}
     if len(images.pixels) <= MAX_SAMPLES:
@@ -321,8 +330,8 @@ def _intervals(
 
 
 def _facts(
-    images: _Images,
-    real: _Images,
+    images: ScoredImages,
+    real: ScoredImages,
     reference: Reference,
     seed: int,
     sampling: dict[str, Any],

@@ -85,7 +85,7 @@ class Reference:
         train, validation = (SpriteArrays.from_dataset(dataset[split]) for split in ("train", "validation"))
         for split, arrays in (("train", train), ("validation", validation)):
             check_count(len(arrays), classifier.config.feature_dim, f"the {split} split", "load more images")
-        pca = _fit_pca(train.pixels)
+        pca = fit_pca(train.pixels)
         features, predicted = extract(classifier, validation.pixels, class_names, batch_size)
         return cls(
             train_pixels=train.pixels,
@@ -234,7 +234,7 @@ def _rows(pixels: np.ndarray) -> np.ndarray:
     return to_tensor(pixels).flatten(1).double().numpy()
 
 
-def _fit_pca(pixels: np.ndarray) -> PCA:
+def fit_pca(pixels: np.ndarray) -> PCA:
     from sklearn.decomposition import PCA
 
     if len(pixels) > MAX_PCA_IMAGES:

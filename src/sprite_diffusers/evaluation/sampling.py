@@ -34,6 +34,11 @@ def is_conditional(pipeline: DiffusionPipeline) -> bool:
     return getattr(pipeline, "is_conditional", "class_labels" in arguments)
 
 
+def takes_prompts(pipeline: DiffusionPipeline) -> bool:
+    """Whether it draws by prompts."""
+    return "prompt" in inspect.signature(type(pipeline).__call__).parameters
+
+
 def sampling_facts(
     pipeline: DiffusionPipeline, num_inference_steps: int | None, guidance_scale: float | None
 ) -> dict[str, Any]:

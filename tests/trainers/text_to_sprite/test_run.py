@@ -6,9 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import PokemonLDMPipeline
@@ -23,26 +21,13 @@ from sprite_diffusers.trainers.text_to_sprite.settings import (
     VAEStageConfig,
 )
 
+from ...captioned import SIZE, save_squares
 from ..tiny import loop
-
-COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220), "grey": (120, 120, 120)}
-PLACES = {"left": 0, "right": 6}
-SIZE = 15  # padded to 16
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("captioned")
-    rng, lines = np.random.default_rng(0), ["file_name,text"]
-    for index in range(160):
-        color, place = list(COLORS)[index % 4], list(PLACES)[index // 4 % 2]
-        pixels = np.full((SIZE, SIZE, 3), 255, np.uint8)
-        top = rng.integers(1, 6)
-        pixels[top : top + 8, PLACES[place] : PLACES[place] + 8] = COLORS[color]
-        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
-        lines.append(f"{index:03d}.png,{color} square on the {place} number {index}")
-    (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
-    return folder
+    return save_squares(tmp_path_factory.mktemp("captioned"), 160)
 
 
 def settings(folder: Path, output: Path, stage: str = "all", **changes) -> PokemonSettings:

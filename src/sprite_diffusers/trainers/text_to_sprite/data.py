@@ -13,11 +13,10 @@ import torch
 from ...data import SpriteArrays
 from ...data.captions import CaptionedDataset, ImageAugmentation, load_captioned
 from ...data.pixels import parse_color
+from ...evaluation.text_reference import SPLITS_FILE
 from ...pipelines.sprite_io import encode_prompts, warn_of_cuts
 from ..data_parts import pad_sprites
 from .settings import CaptionDataConfig
-
-SPLITS_FILE = "splits.json"
 
 
 @dataclass

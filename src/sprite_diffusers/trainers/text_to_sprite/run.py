@@ -14,6 +14,7 @@ from accelerate import PartialState
 from ... import hub
 from ...data.captions import CaptionedDataset
 from ...errors import SpriteError
+from ...evaluation.text_reference import JUDGE_FOLDER
 from ...models import load_text_encoder, train_text_encoder
 from ...models.clip import load_clip
 from ...models.perceptual import build_perceptual
@@ -181,7 +182,7 @@ class _Run:
             if result.status == "interrupted":
                 return result
         judge = fit_stage_clip(
-            stage.clip, stage.clip_minutes, self.dataset, self.settings, self.folder / "clip-judge", judge=True
+            stage.clip, stage.clip_minutes, self.dataset, self.settings, self.folder / JUDGE_FOLDER, judge=True
         )
         if self.is_main:
             better = choose_text_encoder(source, folder, load_clip(judge), self.dataset["validation"], self.folder)

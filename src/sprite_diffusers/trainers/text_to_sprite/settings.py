@@ -91,7 +91,10 @@ class VAEStageConfig:
         default=None, metadata={"help": "File of VGG16's weights; torchvision's, by download, if not given."}
     )
     perceptual_weight: float = field(default=0.1, metadata={"help": "Weight of that difference."})
-    kl_weight: float = field(default=0.1, metadata={"help": "Weight of the KL divergence, per latent number."})
+    kl_weight: float = field(
+        default=0.1,
+        metadata={"help": "Weight of the KL divergence of an image against the sum of its pixels' errors (beta)."},
+    )
     kl_warmup: float = field(default=0.25, metadata={"help": "Share of the stage over which it rises from 0."})
     free_bits: float = field(
         default=0.5, metadata={"help": "KL divergence of a latent channel, in nats per position, that costs nothing."}

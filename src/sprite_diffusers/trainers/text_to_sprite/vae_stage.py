@@ -72,7 +72,10 @@ class TextVAELoss(torch.nn.Module):
         charged = channel_kl.clamp(min=config.free_bits).mean()
         error = output - images
         parts = {"l1": error.abs().mean(), "kl": channel_kl.mean()}
-        total = parts["l1"] + config.kl_weight * kl_scale * charged
+        # both parts are sums over an image in the bound, here both over the number of its values
+        # (https://openreview.net/forum?id=Sy2fzU9gl, eq. 4)
+        share = latents[0].numel() / images[0].numel()
+        total = parts["l1"] + config.kl_weight * kl_scale * share * charged
         if self._perceptual[0] is not None:
             parts["perceptual"] = self._perceptual[0](output, images)
             total = total + config.perceptual_weight * parts["perceptual"]

@@ -45,6 +45,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
 
     model_cpu_offload_seq = "text_encoder->unet->vae"
     _callback_tensor_inputs = ("latents", "prompt_embeds", "negative_prompt_embeds")
+    _cross_attention_kwargs: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -63,11 +64,12 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
     ):
         super().__init__()
         self.register_modules(vae=vae, unet=unet, text_encoder=text_encoder, tokenizer=tokenizer, scheduler=scheduler)
-        widths = {
-            "the decoder": vae.config.cross_attention_dim,
-            "the U-Net": unet.config.cross_attention_dim,
-            "the text encoder": text_encoder.config.hidden_size,
+        parts = {
+            "the decoder": (vae, "cross_attention_dim"),
+            "the U-Net": (unet, "cross_attention_dim"),
+            "the text encoder": (text_encoder, "hidden_size"),
         }
+        widths = {name: getattr(part.config, key) for name, (part, key) in parts.items() if part is not None}
         if len(set(widths.values())) > 1:
             found = ", ".join(f"{name} {width}" for name, width in widths.items())
             raise ValueError(f"Widths of the text differ ({found}): the components must be of one model.")
@@ -97,6 +99,10 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         return self._guidance_scale
 
     @property
+    def cross_attention_kwargs(self) -> dict[str, Any] | None:
+        return self._cross_attention_kwargs
+
+    @property
     def do_classifier_free_guidance(self) -> bool:
         return self._guidance_scale > 1
 
@@ -110,13 +116,18 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states ``(batch, max_length, width)`` and attention mask ``(batch, max_length)`` of prompts, or those given.
 
+        The autoencoder and the U-Net may be missing, as may tokenizer and text encoder where hidden states are given.
+
         Raises:
-            ValueError: neither or both of prompts and hidden states, or hidden states without a mask of their shape.
+            ValueError: neither or both of prompts and hidden states, prompts without a text encoder, or hidden states
+                without a mask of their shape.
         """
         if (prompt is None) == (prompt_embeds is None):
             raise ValueError(f"Pass either `{name}` or `{name}_embeds`, and not both.")
         device = self._execution_device
         if prompt_embeds is None:
+            if self.tokenizer is None or self.text_encoder is None:
+                raise ValueError(f"There is no tokenizer or text encoder to read `{name}` with: pass `{name}_embeds`.")
             prompts = [prompt] if isinstance(prompt, str) else list(prompt)
             prompt_embeds, prompt_attention_mask = encode_prompts(
                 self.tokenizer, self.text_encoder, prompts, self.config.max_length, device
@@ -128,8 +139,10 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
                 f"`{name}_attention_mask` has shape {tuple(prompt_attention_mask.shape)}, but `{name}_embeds` needs "
                 f"{tuple(prompt_embeds.shape[:2])}."
             )
-        embeds = prompt_embeds.to(device=device, dtype=self.unet.dtype).repeat_interleave(num_images_per_prompt, dim=0)
-        return embeds, prompt_attention_mask.to(device).repeat_interleave(num_images_per_prompt, dim=0)
+        dtype = prompt_embeds.dtype if self.unet is None else self.unet.dtype
+        prompt_embeds = prompt_embeds.to(device=device, dtype=dtype).repeat_interleave(num_images_per_prompt, dim=0)
+        prompt_attention_mask = prompt_attention_mask.to(device).repeat_interleave(num_images_per_prompt, dim=0)
+        return prompt_embeds, prompt_attention_mask
 
     @torch.no_grad()
     def __call__(
@@ -153,6 +166,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         strength: float = 0.7,
         transparent: bool = False,
         scale: int = 1,
+        cross_attention_kwargs: dict[str, Any] | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions.
 
@@ -177,6 +191,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             strength: how much of it is redrawn: 0 hardly anything, 1 all of it.
             transparent: RGBA without the background, see `remove_background`.
             scale: whole-number enlargement of the output, nearest neighbour.
+            cross_attention_kwargs: for the attention of the U-Net; ``{"scale": 0.5}`` halves a LoRA.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -188,6 +203,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         if num_inference_steps is None:
             num_inference_steps = self.config.default_num_inference_steps
         self._guidance_scale = self.config.default_guidance_scale if guidance_scale is None else guidance_scale
+        self._cross_attention_kwargs = cross_attention_kwargs
         embeds, mask = self.encode_prompt(prompt, num_images_per_prompt, prompt_embeds, prompt_attention_mask)
         negative_embeds, negative_mask = embeds[:0], mask[:0]
         if self.do_classifier_free_guidance:
@@ -241,14 +257,15 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
     ) -> torch.Tensor:
         """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if that is on."""
         embeds = tensors["prompt_embeds"]
+        options = {"cross_attention_kwargs": self.cross_attention_kwargs, "return_dict": False}
         if not self.do_classifier_free_guidance:
-            return self.unet(sample, timestep, embeds, encoder_attention_mask=mask, return_dict=False)[0]
+            return self.unet(sample, timestep, embeds, encoder_attention_mask=mask, **options)[0]
         output = self.unet(
             torch.cat([sample, sample]),
             timestep,
             torch.cat([tensors["negative_prompt_embeds"], embeds]),
             encoder_attention_mask=torch.cat([negative_mask, mask]),
-            return_dict=False,
+            **options,
         )[0]
         return classifier_free_guidance(output, self._guidance_scale)
 

@@ -594,7 +594,7 @@ def images_to_tensor(images: Any, size: int, background: Sequence[int]) -> torch
 
     Args:
         images: a PIL image or a list of them (transparent parts show `background`), an array ``(batch, H, W, 3)`` or a
-            tensor ``(batch, 3, H, W)`` in ``[0, 1]``.
+            tensor ``(batch, 3, H, W)`` in ``[0, 1]``, or a list of arrays or tensors, with or without their batch.
         size: side of the result, in pixels.
         background: red, green and blue of 0 to 255.
     """
@@ -605,6 +605,9 @@ def images_to_tensor(images: Any, size: int, background: Sequence[int]) -> torch
         for under, image in zip(plain, images, strict=True):
             under.alpha_composite(image.convert("RGBA"))
         images = np.stack([np.asarray(image.convert("RGB"), np.float32) / 255 for image in plain])
+    if isinstance(images, (list, tuple)):
+        join: Any = np.concatenate if isinstance(images[0], np.ndarray) else torch.cat
+        images = join([image if image.ndim == 4 else image[None] for image in images])
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(images).permute(0, 3, 1, 2)
     if images.ndim != 4 or images.shape[1] != 3:

@@ -20,7 +20,8 @@ from .tracking import RUN_FILE
 
 # Working files of a training and of evaluations (which show training images): not part of the published model.
 NOT_PUBLISHED = (
-    "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*", ".*", RUN_FILE,
+    "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*",
+    "stage?/*", "clip/*", "clip-judge/*", "text/*", ".*", RUN_FILE,
 )  # fmt: skip
 
 

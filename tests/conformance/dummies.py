@@ -1,13 +1,15 @@
-"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes, in pixels and in latents."""
+"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes or a text, in pixels and latents."""
 
 from itertools import product
 from unittest.mock import patch
 
+import diffusers
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
-from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
+from sprite_diffusers.pipelines import ClassCondPipeline, PokemonLDMPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
+from tests.pipelines import pokemon
 
 NEEDS_SOURCE = "set DIFFUSERS_SOURCE to the root of a diffusers checkout (tests/conformance/README.md)"
 SIZE = 8
@@ -87,6 +89,29 @@ class LDM(ClassCond):
         return {"vae": vae(3), "unet": denoiser, "scheduler": self.scheduler(), "id2label": id2label}
 
 
+class Pokemon(Dummy):
+    pipeline_class = PokemonLDMPipeline
+    output_shape = (3, 16, 16)
+
+    def get_dummy_components(self):
+        tokenizer, text_encoder = pokemon.text_encoder()
+        parts = {"vae": pokemon.vae(), "unet": pokemon.unet(), "text_encoder": text_encoder, "tokenizer": tokenizer}
+        return {**parts, "scheduler": self.scheduler()}
+
+    def get_dummy_inputs(self, device="cpu", seed=0):
+        text = {"prompt": pokemon.CAPTIONS[0], "negative_prompt": pokemon.CAPTIONS[1], "guidance_scale": 2.0}
+        return {**super().get_dummy_inputs(device, seed), **text}
+
+
+class PokemonImage(Pokemon):
+    """From a picture instead of from noise."""
+
+    def get_dummy_inputs(self, device="cpu", seed=0):
+        image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+        picture = {"image": image.to(device), "strength": 0.5, "num_inference_steps": 4}
+        return {**super().get_dummy_inputs(device, seed), **picture}
+
+
 class Flow:
     def scheduler(self):
         return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
@@ -108,6 +133,17 @@ class Id2Label:
         del components["id2label"]
         with patch.object(self, "get_dummy_components", return_value=components):
             super().test_components_function()
+
+
+class EncodePrompt:
+    def test_encode_prompt_works_in_isolation(self):
+        """The mixin's, which looks in diffusers for the class, and to `encode_prompt` for all texts of a call: unguided."""
+        cls, guided = self.pipeline_class, self.get_dummy_inputs
+        with (
+            patch.object(diffusers.pipelines, cls.__name__, cls, create=True),
+            patch.object(self, "get_dummy_inputs", lambda *device: {**guided(*device), "guidance_scale": 1.0}),
+        ):
+            super().test_encode_prompt_works_in_isolation()
 
 
 def left_out(reason):

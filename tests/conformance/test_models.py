@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sprite_diffusers.models import LatentMLP, SpriteAutoencoder
+from sprite_diffusers.models.text_vae import TextConditionedVAE
 
 pytest.importorskip("diffusers_tests", reason=dummies.NEEDS_SOURCE)
 mixins = import_module("diffusers_tests.models.testing_utils")
@@ -45,6 +46,28 @@ class Denoiser(mixins.BaseModelTesterConfig):
         return {"sample": random(2, 6), "timestep": torch.tensor(10, device=torch_device), "class_labels": labels}
 
 
+class TextConditioned(mixins.BaseModelTesterConfig):
+    model_class = TextConditionedVAE
+    output_shape = (3, 16, 16)
+    main_input_name = "sample"
+
+    def get_init_dict(self):
+        return {
+            "sample_size": 16,
+            "block_out_channels": (8, 16),
+            "latent_channels": 4,
+            "patch_size": 2,
+            "cross_attention_dim": 16,
+            "num_attention_heads": 2,
+            "norm_num_groups": 4,
+        }
+
+    def get_dummy_inputs(self):
+        mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]], device=torch_device)
+        text = {"encoder_hidden_states": random(2, 4, 16), "encoder_attention_mask": mask}
+        return {"sample": random(2, 3, 16, 16), **text}
+
+
 class TestAutoencoder(Autoencoder, mixins.ModelTesterMixin):
     pass
 
@@ -66,4 +89,16 @@ class TestDenoiserTraining(Denoiser, mixins.TrainingTesterMixin):
 
 
 class TestDenoiserMemory(Denoiser, mixins.MemoryTesterMixin):
+    pass
+
+
+class TestTextConditioned(TextConditioned, mixins.ModelTesterMixin):
+    pass
+
+
+class TestTextConditionedTraining(TextConditioned, mixins.TrainingTesterMixin):
+    pass
+
+
+class TestTextConditionedMemory(TextConditioned, mixins.MemoryTesterMixin):
     pass

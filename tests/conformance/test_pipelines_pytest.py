@@ -32,6 +32,16 @@ class LDM(dummies.LDM, mixins.BasePipelineTesterConfig):
     batch_input_params = ClassCond.batch_input_params
 
 
+class Pokemon(dummies.Pokemon, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = sets.TEXT_TO_IMAGE_PARAMS - {"height", "width"}
+    batch_input_params = sets.TEXT_TO_IMAGE_BATCH_PARAMS
+
+
+class PokemonImage(dummies.PokemonImage, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = sets.TEXT_GUIDED_IMAGE_VARIATION_PARAMS - {"height", "width"}
+    batch_input_params = sets.TEXT_GUIDED_IMAGE_VARIATION_BATCH_PARAMS
+
+
 class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, mixins.LayerwiseCastingTesterMixin):
     """Not `MemoryTesterMixin`, which without an accelerator skips even those of its checks that need none."""
 
@@ -89,3 +99,27 @@ class TestLDMMemory(LDM, Memory):
 
 class TestLDMLora(LDM, Lora):
     pass
+
+
+class TestPokemon(dummies.EncodePrompt, Pokemon, mixins.PipelineTesterMixin):
+    pass
+
+
+class TestPokemonFlow(dummies.Flow, TestPokemon):
+    pass
+
+
+class TestPokemonImage(dummies.EncodePrompt, PokemonImage, mixins.PipelineTesterMixin):
+    pass
+
+
+class TestPokemonImageFlow(dummies.Flow, TestPokemonImage):
+    pass
+
+
+class TestPokemonMemory(Pokemon, Memory):
+    pass
+
+
+class TestPokemonLora(Pokemon, mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin, mixins.UNetLoraTesterMixin):
+    """All of it: `UNet2DConditionModel` takes attention kwargs and weights by block."""

@@ -50,6 +50,18 @@ class LDM(dummies.LDM):
     output_type = "np"
 
 
+class Pokemon(dummies.Pokemon):
+    params = sets.TEXT_TO_IMAGE_PARAMS - {"height", "width"}
+    batch_params = sets.TEXT_TO_IMAGE_BATCH_PARAMS
+    output_type = "np"
+
+
+class PokemonImage(dummies.PokemonImage):
+    params = sets.TEXT_GUIDED_IMAGE_VARIATION_PARAMS - {"height", "width"}
+    batch_params = sets.TEXT_GUIDED_IMAGE_VARIATION_BATCH_PARAMS
+    output_type = "np"
+
+
 class SpriteTests(dummies.BatchSize, Sprite, Pipeline, unittest.TestCase):
     pass
 
@@ -86,4 +98,30 @@ class LDMFlowTests(dummies.Flow, LDMTests):
 
 @needs_all_schedulers
 class LDMKarrasTests(LDM, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
+    pass
+
+
+class PokemonTests(dummies.EncodePrompt, Pokemon, Pipeline, unittest.TestCase):
+    test_multi_vae = dummies.left_out("its VAE reads the text, which those of diffusers do not")
+
+
+class PokemonFlowTests(dummies.Flow, PokemonTests):
+    pass
+
+
+@needs_all_schedulers
+class PokemonKarrasTests(Pokemon, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
+    pass
+
+
+class PokemonImageTests(PokemonImage, PokemonTests):
+    image_params = frozenset({"image"})
+
+
+class PokemonImageFlowTests(dummies.Flow, PokemonImageTests):
+    pass
+
+
+@needs_all_schedulers
+class PokemonImageKarrasTests(PokemonImage, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
     pass

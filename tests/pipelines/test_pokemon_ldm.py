@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler
+from peft import LoraConfig
 from PIL import Image
 
 from sprite_diffusers.pipelines import PokemonLDMPipeline
@@ -50,6 +51,34 @@ def test_hidden_states_stand_for_a_prompt(pipe):
     assert torch.equal(draw(pipe), draw(pipe, None, prompt_embeds=embeds, prompt_attention_mask=mask))
 
 
+def test_the_text_encoder_works_alone_and_the_rest_without_it(pipe, tmp_path):
+    pipe.save_pretrained(tmp_path)
+    reader = PokemonLDMPipeline.from_pretrained(tmp_path, vae=None, unet=None)
+    painter = PokemonLDMPipeline.from_pretrained(tmp_path, text_encoder=None, tokenizer=None)
+    (prompt, prompt_mask), (negative, negative_mask) = (
+        reader.encode_prompt(text, 1) for text in ("a red lizard", "a blue turtle")
+    )
+    options = {"prompt_embeds": prompt, "prompt_attention_mask": prompt_mask, "guidance_scale": 4.0}
+    without = {"negative_prompt_embeds": negative, "negative_prompt_attention_mask": negative_mask}
+    expected = draw(pipe, guidance_scale=4.0, negative_prompt="a blue turtle")
+    torch.testing.assert_close(draw(painter, None, **options, **without), expected)
+    with pytest.raises(ValueError, match="pass `negative_prompt_embeds`"):
+        draw(painter, None, **options)
+
+
+def test_a_lora_is_scaled_for_one_call():
+    pipe = pokemon.pipeline(default_guidance_scale=2.0)
+    options = {"output_type": "latent"}
+    plain = draw(pipe, **options)
+    pipe.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    whole = draw(pipe, **options)
+    half = draw(pipe, cross_attention_kwargs={"scale": 0.5}, **options)
+    assert (whole - plain).abs().max() > 1e-3
+    assert (whole - half).abs().max() > 1e-3
+    torch.testing.assert_close(draw(pipe, cross_attention_kwargs={"scale": 0.0}, **options), plain)
+    torch.testing.assert_close(draw(pipe, **options), whole)
+
+
 def test_a_long_prompt_is_cut_with_a_warning_that_shows_what_is_lost(pipe, caplog):
     with caplog.at_level(logging.WARNING):
         draw(pipe, "a red lizard " * 10 + "with a unicorn")
@@ -65,6 +94,19 @@ def test_a_picture_is_redrawn_by_strength(pipe):
     far = {strength: float((draw(pipe, strength=strength, **options) - own).abs().mean()) for strength in (0.1, 0.9)}
     assert pipe.num_timesteps == 9
     assert far[0.1] < far[0.9]
+
+
+def test_a_picture_per_prompt_comes_in_any_form(pipe):
+    pixels = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8, generator=seeded())
+    array = pixels.numpy().astype(np.float32) / 255
+    tensor = torch.from_numpy(array).permute(0, 3, 1, 2)
+    forms = [array, tensor, list(array), list(tensor), list(array.reshape(2, 1, 16, 16, 3)), list(tensor.split(1))]
+    pictures = [Image.fromarray(picture) for picture in pixels.numpy()]
+    prompts = ["a red lizard", "a blue turtle"]
+    expected = draw(pipe, prompts, image=pictures)
+    assert (expected[0] - expected[1]).abs().max() > 1e-3
+    for form in forms:
+        torch.testing.assert_close(draw(pipe, prompts, image=form), expected)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import PokemonLDMPipeline
-from sprite_diffusers.trainers.config import ObjectiveConfig
+from sprite_diffusers.trainers.config import ObjectiveConfig, TrainerConfig
 from sprite_diffusers.trainers.text_to_sprite.run import PokemonSettings, fit_pokemon
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
@@ -22,7 +22,6 @@ from sprite_diffusers.trainers.text_to_sprite.settings import (
 )
 
 from ...captioned import SIZE, save_squares
-from ..tiny import loop
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(folder: Path, output: Path, stage: str = "all", **changes) -> PokemonSettings:
     """A few steps of each stage; `changes` are of `StagesConfig`."""
     return PokemonSettings(
-        trainer=loop(output, checkpointing_steps=4, experiment_name="Pokemon"),
+        trainer=TrainerConfig(
+            output_dir=str(output),
+            max_train_steps=6,
+            checkpointing_steps=4,
+            validation_steps=100,
+            preview_steps=100,
+            num_cpu_threads=1,
+            use_ema=False,
+            experiment_name="Pokemon",
+        ),
         data=CaptionDataConfig(dataset=str(folder), max_rotation=0.0, color_jitter=0.0),
         text=TextConfig(max_length=16, text_hidden_size=64, text_num_layers=1),
         stage1=VAEStageConfig(
@@ -135,3 +143,18 @@ def test_the_data_is_described_without_training(folder, capsys, in_tmp_path):
     assert fit_pokemon(replace(plain, data=replace(plain.data, data_stats=True))) is None
     assert "160" in capsys.readouterr().out
     assert not (in_tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage", "message"),
+    [
+        ({"max_train_minutes": 3.0}, "all", "--max_train_minutes 3.0: each stage has its own; give --stage1_minutes"),
+        ({"train_batch_size": 7}, "all", "--train_batch_size 7: each stage has its own"),
+        ({"resume_from_checkpoint": "latest"}, "all", "give --resume, for the stage that was interrupted"),
+        ({"push_to_hub": True, "hub_model_id": "user/repo"}, "1", "--push_to_hub with --stage 1"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(folder, in_tmp_path, changes, stage, message):
+    plain = settings(folder, in_tmp_path / "out", stage)
+    with pytest.raises(SpriteError, match=message):
+        fit_pokemon(replace(plain, trainer=replace(plain.trainer, **changes)))

@@ -30,6 +30,7 @@ from .choose import ALIGNMENT_FILE, choose_text_encoder
 from .data import build_image_augmentation, captioned_split, load_captions, save_splits
 from .diffusion_stage import DiffusionStageTrainer, build_text_unet
 from .settings import (
+    STAGE_FIELDS,
     AlignmentStageConfig,
     CaptionDataConfig,
     DiffusionStageConfig,
@@ -86,6 +87,7 @@ class _Run:
         self.is_main = PartialState().is_main_process
         self.image_size = dataset.report.image_size
         self.wanted = ("1", "2", "3") if settings.stages.stage == "all" else (settings.stages.stage,)
+        self._check_settings()
         self._check_folder()
 
     def fit(self) -> Path | None:
@@ -96,6 +98,9 @@ class _Run:
             result = {"1": self._stage1, "2": self._stage2, "3": self._stage3}[number]()
             if result is not None and result.status == "interrupted":
                 return None
+        trainer = self.settings.trainer
+        if trainer.push_to_hub and self.is_main:
+            print(f"uploaded: {hub.push(self.folder, str(trainer.hub_model_id), trainer.hub_private)}")
         return self.folder
 
     # ---- stages -------------------------------------------------------------------------------------------------
@@ -250,6 +255,20 @@ class _Run:
         if finished and self.is_main:
             print(f"{folder} is finished: passed over.")
         return finished
+
+    def _check_settings(self) -> None:
+        """Refuses settings that would do nothing."""
+        trainer, plain = self.settings.trainer, TrainerConfig()
+        for name, own in STAGE_FIELDS.items():
+            value = getattr(trainer, name)
+            if value not in (None, getattr(plain, name)):
+                raise SpriteError(f"--{name} {value}: each stage has its own; give --stage1_{own} and the like.")
+        if trainer.resume_from_checkpoint is not None:
+            raise SpriteError(
+                f"--resume_from_checkpoint {trainer.resume_from_checkpoint}: give --resume, for the stage that was interrupted."
+            )
+        if trainer.push_to_hub and self.wanted == ("1",):
+            raise SpriteError("--push_to_hub with --stage 1: it makes an autoencoder, and no pipeline to upload.")
 
     def _check_folder(self) -> None:
         """Refuses to train over what is there, unless that is to be resumed or replaced."""

@@ -7,8 +7,13 @@ from typing import Literal
 
 from ...errors import SpriteError
 
-# The settings of `TrainerConfig` that each stage has for itself; those there are for what all stages share.
-STAGE_FIELDS = ("num_train_epochs", "max_train_minutes", "train_batch_size", "learning_rate")
+# The settings of `TrainerConfig` that each stage has for itself, by their names there.
+STAGE_FIELDS = {
+    "num_train_epochs": "epochs",
+    "max_train_minutes": "minutes",
+    "train_batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+}
 
 
 @dataclass

@@ -21,6 +21,7 @@ from .sprite_io import (
     normalize_latents,
     per_channel,
     remove_background,
+    text_direction,
 )
 
 
@@ -35,6 +36,8 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         scheduler: any diffusers scheduler that fits the network's prediction type.
         latent_mean: subtracted from the latents before diffusion: one number, or one per channel; 0 if not given.
         latent_std: divides them then, 1 if not given; both are measured on the training images.
+        text_mean, text_std: of the mean hidden states of the captions, one number per channel (see `text_direction`); for a
+            U-Net that also reads a text as one vector (``class_embed_type="projection"``).
         max_length: tokens of a prompt that are read.
         background: colour behind the sprites, ``[red, green, blue]`` of 0 to 255, white if not given; RGBA output is
             without it.
@@ -56,6 +59,8 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         scheduler: SchedulerMixin,
         latent_mean: list[float] | None = None,
         latent_std: list[float] | None = None,
+        text_mean: list[float] | None = None,
+        text_std: list[float] | None = None,
         max_length: int = 128,
         background: list[int] | None = None,
         image_size: int | None = None,
@@ -76,6 +81,8 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         self.register_to_config(
             latent_mean=list(latent_mean or (0.0,)),
             latent_std=list(latent_std or (1.0,)),
+            text_mean=list(text_mean or (0.0,)),
+            text_std=list(text_std or (1.0,)),
             max_length=max_length,
             background=list(background or (255, 255, 255)),
             image_size=image_size,
@@ -257,17 +264,23 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
     ) -> torch.Tensor:
         """The network's output for `sample` ``(batch, C, H, W)``, with guidance (two evaluations) if that is on."""
         embeds = tensors["prompt_embeds"]
-        options = {"cross_attention_kwargs": self.cross_attention_kwargs, "return_dict": False}
-        if not self.do_classifier_free_guidance:
-            return self.unet(sample, timestep, embeds, encoder_attention_mask=mask, **options)[0]
+        if self.do_classifier_free_guidance:
+            sample = torch.cat([sample, sample])
+            embeds = torch.cat([tensors["negative_prompt_embeds"], embeds])
+            mask = torch.cat([negative_mask, mask])
+        direction = None
+        if self.unet.config.class_embed_type == "projection":
+            direction = text_direction(embeds, mask, self.config.text_mean, self.config.text_std)
         output = self.unet(
-            torch.cat([sample, sample]),
+            sample,
             timestep,
-            torch.cat([tensors["negative_prompt_embeds"], embeds]),
-            encoder_attention_mask=torch.cat([negative_mask, mask]),
-            **options,
+            embeds,
+            class_labels=direction,
+            encoder_attention_mask=mask,
+            cross_attention_kwargs=self.cross_attention_kwargs,
+            return_dict=False,
         )[0]
-        return classifier_free_guidance(output, self._guidance_scale)
+        return classifier_free_guidance(output, self._guidance_scale) if self.do_classifier_free_guidance else output
 
     def prepare_strength(self, timesteps: torch.Tensor, strength: float) -> torch.Tensor:
         """The last part of `timesteps` that an image is redrawn in.

@@ -537,6 +537,23 @@ def encode_prompts(
     return text_encoder(input_ids=tokens.input_ids.to(device), attention_mask=mask).last_hidden_state, mask
 
 
+def text_direction(
+    embeds: torch.Tensor, mask: torch.Tensor, mean: Sequence[float], std: Sequence[float]
+) -> torch.Tensor:
+    """What sets a text apart from others, as one vector ``(batch, width)`` of length ``sqrt(width)``.
+
+    The mean of its hidden states, standardised: long texts share most of that mean, and short ones differ more from it.
+
+    Args:
+        embeds, mask: ``(batch, tokens, width)`` and ``(batch, tokens)``.
+        mean, std: ``(width,)`` each, of such means over the captions that were trained on.
+    """
+    weights = mask.to(embeds.dtype)[..., None]
+    pooled = (embeds * weights).sum(1) / weights.sum(1).clamp(min=1)
+    standard = (pooled - pooled.new_tensor(mean)) / pooled.new_tensor(std)
+    return torch.nn.functional.normalize(standard, dim=1) * standard.shape[1] ** 0.5
+
+
 def warn_of_cuts(tokenizer: Any, prompts: Sequence[str], max_length: int) -> None:
     """One warning that shows the ends of those prompts that are longer than `max_length` tokens."""
     counts = [len(ids) for ids in tokenizer(list(prompts), verbose=False).input_ids]

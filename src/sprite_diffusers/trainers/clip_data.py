@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from ..data import Augmentation, SpriteArrays, SpriteDataset, load_sprites
-from ..data.captions import CaptionedDataset, ImageAugmentation, load_captioned
+from ..data.captions import CaptionedDataset, ImageAugmentation, load_captioned, some_sentences
 from ..data.captions.sources import TABLE_SUFFIXES
 from ..data.pixels import composite, parse_color
 from ..errors import SpriteError
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _CHUNK = 64  # images that are resized at a time
 
 
@@ -174,11 +172,9 @@ class PairAugmentation:
 
     def caption(self, text: str, rng: np.random.Generator) -> str:
         """Some sentences of a caption and some of their words, in their order; never nothing."""
-        sentences = _SENTENCE_END.split(text)
         if self.config.max_sentences:
-            count = int(rng.integers(1, min(self.config.max_sentences, len(sentences)) + 1))
-            sentences = [sentences[index] for index in sorted(rng.choice(len(sentences), count, replace=False))]
-        words = " ".join(sentences).split()
+            text = some_sentences(text, self.config.max_sentences, rng)
+        words = text.split()
         stays = rng.random(len(words)) >= self.config.word_dropout
         return " ".join(word for word, kept in zip(words, stays, strict=True) if kept) or words[0]
 

@@ -15,6 +15,7 @@ from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.models.perceptual import LaplacianPyramidLoss
 from sprite_diffusers.models.text_vae import TextConditionedVAE
 from sprite_diffusers.pipelines import PokemonLDMPipeline
+from sprite_diffusers.pipelines.sprite_io import text_direction
 from sprite_diffusers.trainers.config import ObjectiveConfig
 from sprite_diffusers.trainers.text_to_sprite.data import build_image_augmentation, captioned_split, load_captions
 from sprite_diffusers.trainers.text_to_sprite.diffusion_stage import DiffusionStageTrainer, build_text_unet
@@ -157,3 +158,31 @@ def test_levels_of_attention_that_do_not_exist_are_refused():
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(SpriteError, match=message):
         CaptionDataConfig(**options)
+
+
+def test_versions_of_captions_are_some_of_their_sentences(dataset):
+    tokenizer, encoder = pokemon.text_encoder()
+    arguments = (dataset, "validation", tokenizer, encoder, 16, 16, "cpu")
+    plain, varied = captioned_split(*arguments), captioned_split(*arguments, versions=3)
+    assert (len(plain.embeds), len(varied.embeds)) == (1, 4)
+    assert torch.equal(plain.embeds[0], varied.embeds[0])
+    rows, device = np.arange(3), torch.device("cpu")
+    torch.testing.assert_close(varied.text(rows, device)[0], plain.embeds[0, :3].float())
+    draws = [varied.text(rows, device, torch.Generator().manual_seed(seed))[0] for seed in (0, 0, 1)]
+    torch.testing.assert_close(draws[0], draws[1])
+
+
+def test_the_denoiser_reads_the_text_as_one_vector_too(in_tmp_path, parts):
+    trainer = diffusion_trainer(in_tmp_path / "stage2", parts)
+    embeds, mask = trainer.train.text(np.arange(len(trainer.train)), torch.device("cpu"))
+    directions = text_direction(embeds, mask, trainer.text_mean, trainer.text_std)
+    torch.testing.assert_close(directions.norm(dim=1), torch.full((len(directions),), 4.0))  # sqrt(16)
+    pipeline = trainer.pipeline()
+    assert pipeline.config.text_mean == trainer.text_mean
+    tensors = {"prompt_embeds": embeds[:2], "negative_prompt_embeds": embeds[:0]}
+    pipeline._guidance_scale = 1.0
+    sample = torch.randn(2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours = pipeline.predict(sample, torch.tensor(500), tensors, mask[:2], mask[:0])
+        expected = trainer.unet(sample, 500, embeds[:2], class_labels=directions[:2], encoder_attention_mask=mask[:2])
+    torch.testing.assert_close(ours, expected.sample)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from ...errors import SpriteError
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _LARGEST_PIXEL_ART = 64  # pixels: images up to this side are rotated without making new colours
 
 
@@ -105,3 +108,10 @@ class ImageAugmentation:
             color = torch.where(alpha > 0, turned[:, :3] / turned[:, 3:].clamp(min=1e-6) * 255.0, 0.0)
             turned = torch.cat([color, alpha], dim=1)
         return turned.round().clamp(0.0, 255.0).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def some_sentences(text: str, most: int, rng: np.random.Generator) -> str:
+    """1 to `most` sentences of a text, drawn at random, in their order."""
+    sentences = _SENTENCE_END.split(text)
+    count = int(rng.integers(1, min(most, len(sentences)) + 1))
+    return " ".join(sentences[index] for index in sorted(rng.choice(len(sentences), count, replace=False)))

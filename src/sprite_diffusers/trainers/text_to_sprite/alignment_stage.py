@@ -15,7 +15,7 @@ from ... import hub
 from ...models.clip import LoadedClip
 from ...objectives import Objective
 from ...pipelines import PokemonLDMPipeline
-from ...pipelines.sprite_io import normalize_latents, per_channel
+from ...pipelines.sprite_io import normalize_latents, per_channel, text_direction
 from .base import StageTrainer
 from .diffusion_stage import encode_split, preview_grid
 from .settings import AlignmentStageConfig
@@ -77,8 +77,14 @@ class AlignmentLoss(torch.nn.Module):
         target = torch.arange(len(logits), device=logits.device)
         contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
         corrupted = self.objective.corrupt(latents, noise)
+        direction = text_direction(embeds, mask, pipeline.config.text_mean, pipeline.config.text_std)
         prediction = pipeline.unet(
-            corrupted.sample, corrupted.timesteps, embeds, encoder_attention_mask=mask, return_dict=False
+            corrupted.sample,
+            corrupted.timesteps,
+            embeds,
+            class_labels=direction,
+            encoder_attention_mask=mask,
+            return_dict=False,
         )[0]
         few = slice(0, RECONSTRUCTED)
         mean, std = (per_channel(pipeline.config[name], latents) for name in ("latent_mean", "latent_std"))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...data import SpriteArrays
-from ...data.captions import CaptionedDataset, ImageAugmentation, load_captioned
+from ...data.captions import CaptionedDataset, ImageAugmentation, load_captioned, some_sentences
 from ...data.pixels import parse_color
 from ...evaluation.text_reference import SPLITS_FILE
 from ...pipelines.sprite_io import encode_prompts, warn_of_cuts
@@ -25,8 +25,9 @@ class CaptionedSplit:
 
     Attributes:
         arrays: images, padded to what the autoencoder can halve, and captions.
-        embeds: hidden states of the captions, float16 ``(N, tokens, width)``, on the CPU.
-        mask: ``(N, tokens)``, 1 for tokens that count.
+        embeds: hidden states of the captions, float16 ``(versions, N, tokens, width)``, on the CPU; the first version is
+            all of a caption, the others are some of its sentences.
+        mask: ``(versions, N, tokens)``, 1 for tokens that count.
     """
 
     arrays: SpriteArrays
@@ -36,10 +37,26 @@ class CaptionedSplit:
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def text(self, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states, float32, and mask of the captions of `rows`."""
+    def text(
+        self, rows: np.ndarray, device: torch.device, generator: torch.Generator | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states, float32, and mask of the captions of `rows`; of versions that `generator` draws, if given."""
         index = torch.from_numpy(np.asarray(rows, np.int64))
-        return self.embeds[index].float().to(device), self.mask[index].to(device)
+        version = torch.zeros_like(index)
+        if generator is not None:
+            version = torch.randint(len(self.embeds), index.shape, generator=generator)
+        return self.embeds[version, index].float().to(device), self.mask[version, index].to(device)
+
+    def text_statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation, per channel, of the mean hidden states of whole captions (see `text_direction`)."""
+        weights = self.mask[0][..., None].float()
+        means = torch.stack(
+            [
+                (part.float() * weight).sum(0) / weight.sum(0)
+                for part, weight in zip(self.embeds[0], weights, strict=True)
+            ]
+        ).double()
+        return means.mean(0).tolist(), means.std(0).clamp(min=1e-6).tolist()
 
 
 def load_captions(config: CaptionDataConfig, seed: int) -> CaptionedDataset:
@@ -67,17 +84,32 @@ def build_image_augmentation(config: CaptionDataConfig) -> ImageAugmentation:
 
 
 def captioned_split(
-    dataset: CaptionedDataset, split: str, tokenizer: Any, text_encoder: Any, max_length: int, size: int, device: Any
+    dataset: CaptionedDataset,
+    split: str,
+    tokenizer: Any,
+    text_encoder: Any,
+    max_length: int,
+    size: int,
+    device: Any,
+    versions: int = 0,
+    max_sentences: int = 6,
+    seed: int = 0,
 ) -> CaptionedSplit:
     """One split, its captions read by the frozen text encoder once.
 
     Args:
         size: side that the images are padded to.
+        versions: of each caption, besides all of it: 1 to `max_sentences` of its sentences, drawn by `seed`.
     """
     arrays = SpriteArrays.from_dataset(dataset[split])
     arrays.pixels = pad_sprites(arrays.pixels, size)
-    embeds, mask = embed(arrays.texts, tokenizer, text_encoder, max_length, device)
-    return CaptionedSplit(arrays, embeds, mask)
+    rng = np.random.default_rng(seed)
+    texts = [
+        arrays.texts,
+        *([some_sentences(text, max_sentences, rng) for text in arrays.texts] for _ in range(versions)),
+    ]
+    parts = [embed(version, tokenizer, text_encoder, max_length, device) for version in texts]
+    return CaptionedSplit(arrays, torch.stack([part[0] for part in parts]), torch.stack([part[1] for part in parts]))
 
 
 @torch.no_grad()

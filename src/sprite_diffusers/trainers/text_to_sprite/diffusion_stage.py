@@ -19,7 +19,7 @@ from ...errors import SpriteError
 from ...models.text_vae import TextConditionedVAE
 from ...objectives import Objective, build_objective
 from ...pipelines import PokemonLDMPipeline
-from ...pipelines.sprite_io import encode_prompts, normalize_latents
+from ...pipelines.sprite_io import encode_prompts, normalize_latents, text_direction
 from ..config import ObjectiveConfig
 from .base import PREVIEWS, StageTrainer
 from .data import CaptionedSplit
@@ -51,6 +51,9 @@ def build_text_unet(stage: DiffusionStageConfig, channels: int, size: int, text_
         cross_attention_dim=text_width,
         attention_head_dim=8,
         norm_num_groups=16,
+        class_embed_type="projection",  # the text as one vector: attention takes long to find what matters in many
+        projection_class_embeddings_input_dim=text_width,
+        resnet_time_scale_shift="scale_shift",
     )
 
 
@@ -140,6 +143,7 @@ class DiffusionStageTrainer(StageTrainer):
         self._say(
             f"latents {tuple(self.validation_latents.shape[1:])}: {clamped:.2%} at the clamp of {stage.latent_clamp}"
         )
+        self.text_mean, self.text_std = self.train.text_statistics()
         with torch.no_grad():
             self.no_text = encode_prompts(tokenizer, text_encoder.to(device).eval(), [""], max_length, device)
 
@@ -149,7 +153,7 @@ class DiffusionStageTrainer(StageTrainer):
         rows = self.sampler.indices(micro_step)
         versions = torch.randint(len(self.train_latents), (len(rows),), generator=generator)
         dropped = torch.rand(len(rows), generator=generator) < self.stage.caption_dropout
-        embeds, mask = self._text(self.train, rows, dropped)
+        embeds, mask = self._text(self.train, rows, dropped, generator)
         latents = self.train_latents[versions, torch.from_numpy(rows)]
         return self._loss(latents, embeds, mask, int(generator.initial_seed()) + 1, self.model)
 
@@ -178,6 +182,8 @@ class DiffusionStageTrainer(StageTrainer):
             self.objective.sampling_scheduler(),
             latent_mean=self.latent_mean,
             latent_std=self.latent_std,
+            text_mean=self.text_mean,
+            text_std=self.text_std,
             max_length=self.max_length,
             background=list(parse_color(self.background)),
             image_size=self.image_size if self.image_size != drawn else None,
@@ -197,11 +203,11 @@ class DiffusionStageTrainer(StageTrainer):
         return normalize_latents(latents, self.latent_mean, self.latent_std).clamp(-limit, limit)
 
     def _text(
-        self, split: CaptionedSplit, rows: np.ndarray, dropped: torch.Tensor
+        self, split: CaptionedSplit, rows: np.ndarray, dropped: torch.Tensor, generator: torch.Generator | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states and masks of captions, those that are dropped replaced by those of no text."""
         device = self.accelerator.device
-        embeds, mask = split.text(rows, device)
+        embeds, mask = split.text(rows, device, generator)
         gone = dropped.to(device)[:, None]
         return torch.where(gone[..., None], self.no_text[0].float(), embeds), torch.where(gone, self.no_text[1], mask)
 
@@ -211,6 +217,11 @@ class DiffusionStageTrainer(StageTrainer):
         device = self.accelerator.device
         corrupted = self.objective.corrupt(latents.to(device), torch.Generator(device).manual_seed(seed))
         prediction = model(
-            corrupted.sample, corrupted.timesteps, embeds, encoder_attention_mask=mask, return_dict=False
+            corrupted.sample,
+            corrupted.timesteps,
+            embeds,
+            class_labels=text_direction(embeds, mask, self.text_mean, self.text_std),
+            encoder_attention_mask=mask,
+            return_dict=False,
         )[0]
         return self.objective.loss(prediction, corrupted)

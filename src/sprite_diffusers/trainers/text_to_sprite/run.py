@@ -220,7 +220,10 @@ class _Run:
 
     def _splits(self, size: int) -> dict[str, Any]:
         arguments = (self.tokenizer, self.text_encoder, self.settings.text.max_length, size, self.device)
-        train, validation = (captioned_split(self.dataset, name, *arguments) for name in ("train", "validation"))
+        data = self.settings.data
+        varied = {"versions": data.caption_versions, "max_sentences": data.max_sentences}
+        train = captioned_split(self.dataset, "train", *arguments, **varied, seed=self.settings.trainer.seed)
+        validation = captioned_split(self.dataset, "validation", *arguments)
         return {"train": train, "validation": validation, "report": self.dataset.report}
 
     def _shared_facts(self) -> dict[str, Any]:

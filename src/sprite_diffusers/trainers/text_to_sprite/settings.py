@@ -47,6 +47,14 @@ class CaptionDataConfig:
     color_jitter: float = field(
         default=0.05, metadata={"help": "Augmentation of training: brightness, contrast and saturation by this share."}
     )
+    caption_versions: int = field(
+        default=4,
+        metadata={
+            "help": "Augmentation of training: so many random choices of a caption's sentences besides all of it, so that "
+            "short prompts are understood."
+        },
+    )
+    max_sentences: int = field(default=6, metadata={"help": "Most sentences of such a choice."})
     data_stats: bool = field(default=False, metadata={"help": "Say what the data is, and end."})
 
     def __post_init__(self) -> None:
@@ -54,6 +62,11 @@ class CaptionDataConfig:
             raise SpriteError("--dataset is missing: give the folder of images with captions.")
         if len(self.splits) != 3 or any(share <= 0 for share in self.splits) or abs(sum(self.splits) - 1) > 1e-6:
             raise SpriteError(f"--splits is {self.splits}, but must be three shares above 0 that add up to 1.")
+        if self.caption_versions < 0 or self.max_sentences < 1:
+            raise SpriteError(
+                f"--caption_versions is {self.caption_versions} and --max_sentences {self.max_sentences}, but they must be at "
+                "least 0 and 1."
+            )
 
 
 @dataclass

@@ -107,7 +107,7 @@ class VAEStageTrainer(StageTrainer):
     def training_step(self, micro_step: int) -> torch.Tensor:
         rows, images, generator = self.batch(micro_step)
         device = self.accelerator.device
-        embeds, mask = self.train.text(rows, device)
+        embeds, mask = self.train.text(rows, device, generator)
         without = (torch.rand(len(rows), generator=generator) < self.stage.text_dropout).to(device)
         noise = torch.Generator(device).manual_seed(int(generator.initial_seed()))
         progress = self.budget.progress(self.state.step, self.state.seconds)

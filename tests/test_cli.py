@@ -14,6 +14,10 @@ from PIL import Image
 
 from sprite_diffusers import cli, hub
 from sprite_diffusers.models import SpriteClassifier
+from sprite_diffusers.models.clip import build_clip, save_clip
+
+from .captioned import SIZE, save_squares
+from .pipelines import pokemon
 
 
 @pytest.fixture
@@ -55,6 +59,22 @@ def test_all_classes_and_unconditional(run, class_cond, unconditional, tmp_path)
     assert "2 sprites" in run("sample", tmp_path / "b", "--num", 2, "--out", tmp_path / "b.png")[1]
 
 
+def test_prompts(run, tmp_path):
+    hub.export(pokemon.pipeline(), tmp_path / "text")
+    arguments = ["sample", tmp_path / "text", "--prompt", "a red lizard", "a blue/green turtle", "--num", 2]
+    code, out, err = run(*arguments, "--out", tmp_path / "grid.png", "--separate", tmp_path / "each", "--transparent")
+    assert code == 0, err
+    assert "4 sprites" in out
+    files = sorted((tmp_path / "each").iterdir())
+    assert [file.name for file in files] == [
+        "a blue_green turtle-0002.png",
+        "a blue_green turtle-0003.png",
+        "a red lizard-0000.png",
+        "a red lizard-0001.png",
+    ]
+    assert Image.open(files[0]).mode == "RGBA"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,6 +85,10 @@ def test_all_classes_and_unconditional(run, class_cond, unconditional, tmp_path)
         (["conditional", "--num", "0"], "0 is not 1 or more"),
         (["conditional", "--out", "grid.jpg"], "lossless"),
         (["nowhere"], "holds no pipeline"),
+        (["text"], "say by --prompt what to draw"),
+        (["text", "--prompt", "a fox", "--class", "food"], "is a text-to-sprite model"),
+        (["conditional", "--prompt", "a fox"], "is a class-conditional model"),
+        (["unconditional", "--transparent"], "is an unconditional model"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(
@@ -72,6 +96,8 @@ def test_mistakes_are_one_line_and_write_nothing(
 ):
     hub.export(class_cond, tmp_path / "conditional")
     hub.export(unconditional, tmp_path / "unconditional")
+    if arguments[0] == "text":
+        hub.export(pokemon.pipeline(), tmp_path / "text")
     monkeypatch.chdir(tmp_path)
     code, _out, err = run("sample", *arguments)
     assert code == 2
@@ -111,6 +137,24 @@ def test_evaluate_prints_writes_and_logs(run, measurable):
     experiment = mlflow.MlflowClient().get_experiment_by_name("Evaluation")
     (stored,) = mlflow.MlflowClient().search_runs([experiment.experiment_id])
     assert stored.data.metrics["eval/accuracy"] == pytest.approx(scores["metrics"]["accuracy"])
+
+
+def test_evaluate_a_model_of_prompts(run, in_tmp_path):
+    save_squares(in_tmp_path / "captioned", 240)
+    tokenizer, _ = pokemon.text_encoder()
+    save_clip(build_clip(tokenizer, image_size=16, block_out_channels=(8,), text_hidden_size=32, max_length=16,
+                         projection_dim=6), in_tmp_path / "clip")  # fmt: skip
+    card = hub.model_card(
+        "pokemon_ldm", "m", "captioned", {}, [], repo_id="m", image_size=SIZE, num_train=192, num_held_out=48,
+        text_encoder="train", max_length=16, stage=2,
+    )  # fmt: skip
+    hub.export(pokemon.pipeline(image_size=SIZE), in_tmp_path / "model", card)
+    arguments = ["evaluate", "model", "--dataset", "captioned"]
+    assert "train one with training/train_clip.py" in run(*arguments)[2]
+    code, out, err = run(*arguments, "--clip", "clip")
+    assert code == 0, err
+    assert "| retrieval_r1 " in out
+    assert (in_tmp_path / "model" / "evaluation" / "captions.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,24 @@ from sprite_diffusers.models.perceptual import LaplacianPyramidLoss
 from sprite_diffusers.models.text_vae import TextConditionedVAE
 from sprite_diffusers.pipelines import PokemonLDMPipeline
 from sprite_diffusers.pipelines.sprite_io import text_direction
-from sprite_diffusers.trainers.config import ObjectiveConfig
+from sprite_diffusers.trainers.config import ObjectiveConfig, TrainerConfig, parse_config
 from sprite_diffusers.trainers.text_to_sprite.data import build_image_augmentation, captioned_split, load_captions
 from sprite_diffusers.trainers.text_to_sprite.diffusion_stage import DiffusionStageTrainer, build_text_unet
-from sprite_diffusers.trainers.text_to_sprite.settings import CaptionDataConfig, DiffusionStageConfig, VAEStageConfig
+from sprite_diffusers.trainers.text_to_sprite.settings import (
+    AlignmentStageConfig,
+    CaptionDataConfig,
+    DiffusionStageConfig,
+    StagesConfig,
+    TextConfig,
+    VAEStageConfig,
+)
 from sprite_diffusers.trainers.text_to_sprite.vae_stage import TextVAELoss, VAEStageTrainer
 
 from ...captioned import SIZE, save_squares
 from ...pipelines import pokemon
 from ..tiny import loop
+
+CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +195,25 @@ def test_the_denoiser_reads_the_text_as_one_vector_too(in_tmp_path, parts):
         ours = pipeline.predict(sample, torch.tensor(500), tensors, mask[:2], mask[:0])
         expected = trainer.unet(sample, 500, embeds[:2], class_labels=directions[:2], encoder_attention_mask=mask[:2])
     torch.testing.assert_close(ours, expected.sample)
+
+
+@pytest.mark.parametrize("name", ["pokemon", "pokemon_fast", "pokemon_cpu"])
+def test_networks_of_the_configs_fit_215_pixels(name):
+    parts = [TrainerConfig, CaptionDataConfig, TextConfig, VAEStageConfig, DiffusionStageConfig, ObjectiveConfig,
+             AlignmentStageConfig, StagesConfig]  # fmt: skip
+    args = ["--config", name, "--dataset", "sprites"]
+    settings = dict(zip(parts, parse_config(parts, CONFIGS, args=args), strict=True))
+    stage1, stage2 = settings[VAEStageConfig], settings[DiffusionStageConfig]
+    with torch.device("meta"):
+        vae = TextConditionedVAE(
+            sample_size=216,
+            block_out_channels=stage1.vae_block_out_channels,
+            latent_channels=stage1.vae_latent_channels,
+            patch_size=stage1.vae_patch_size,
+        )
+        latents = vae.encode(torch.zeros(1, 3, 216, 216)).latent_dist.mean
+        assert latents.shape == (1, 8, 27, 27)  # those of the original
+        assert vae.decode(latents).sample.shape == (1, 3, 216, 216)
+        unet = build_text_unet(stage2, 8, 27, 256)
+        text, vector = torch.zeros(1, 128, 256), torch.zeros(1, 256)
+        assert unet(latents, torch.zeros(1), text, class_labels=vector).sample.shape == latents.shape

@@ -132,7 +132,7 @@ class StoreBuilder:
         if psnr is None:
             return self.run(experiment, name, params=params, **settings)
         measured = {
-            "mse": 10 ** (-psnr / 10), "psnr": psnr, "ssim": psnr / 30, "train_psnr": psnr + 2, "noisy_psnr": 17.0,
+            "mse": 10 ** (-psnr / 10), "psnr": psnr, "psnr_image_mean": psnr + 1, "ssim": psnr / 30, "train_psnr": psnr + 2, "noisy_psnr": 17.0,
             "denoised_psnr": psnr - 3, "denoising_gain": psnr - 20, "latent_floats": floats, "latent_bits": 8 * floats,
             "silhouette_latents": psnr / 100, "silhouette_pixels": -0.05,
         }  # fmt: skip

@@ -81,6 +81,7 @@ def test_autoencoders_stand_in_a_table_by_kind_and_size(page):
     assert column["latent bits"] == ("512", "1,024", "512", "512", "1,024")
     assert column["MSE"] == ("0.00398", "**0.00158**", "0.00282", "0.00316", "0.00224")
     assert column["PSNR"] == ("24.00", "**28.00**", "25.50", "25.00", "26.50")
+    assert column["mean of the images' PSNR"] == ("25.00", "**29.00**", "26.50", "26.00", "27.50")
     assert column["PSNR, training images"] == ("26.00", "30.00", "27.50", "27.00", "28.50")
     assert column["PSNR at 8 bits per number"] == ("23.75", "**27.75**", "25.25", "24.75", "—<sup>1</sup>")
     assert column["denoising: PSNR in → out (gain)"][2] == "17.00 → 22.50 (+5.50)"

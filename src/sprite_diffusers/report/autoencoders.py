@@ -127,6 +127,7 @@ def autoencoder_table(runs: list[Run], t: Texts) -> Table:
 
     column("mse", "mse", "low", lambda run, value: f"{value:.5f}")
     column("psnr", "psnr", "high", _plain)
+    column("psnr_image_mean", "psnr_image_mean", "high", _plain)
     column("ssim", "ssim", "high", _plain)
     column("train_psnr", "train_psnr", None, _plain)
     column("psnr_8bit", "psnr_8bit", "high", _plain, "note_codes")

@@ -183,10 +183,17 @@ class LoadedClip:
             )
 
 
-def load_clip(source: str | Path, device: str | torch.device = "cpu") -> LoadedClip:
+def load_clip(
+    source: str | Path, device: str | torch.device = "cpu", processor_source: str | Path | None = None
+) -> LoadedClip:
     """A CLIP in evaluation mode, its weights frozen, from a folder or a Hub id.
 
     `CLIPModel` (``openai/clip-vit-base-patch32``) and `VisionTextDualEncoderModel`, with tokenizer and image processor.
+
+    Args:
+        source: folder or Hub id.
+        device: where it runs.
+        processor_source: folder or Hub id of tokenizer and image processor, where they are not beside the weights.
 
     Raises:
         SpriteError: it cannot be had (no such folder, not downloaded and no network), or is no CLIP.
@@ -200,8 +207,8 @@ def load_clip(source: str | Path, device: str | torch.device = "cpu") -> LoadedC
             if kind not in MODEL_TYPES:
                 raise SpriteError(f"{source} holds a {kind!r}, but a CLIP is needed: {' or '.join(MODEL_TYPES)}.")
             model, report = AutoModel.from_pretrained(str(source), output_loading_info=True)
-            tokenizer = AutoTokenizer.from_pretrained(str(source))
-            processor = AutoImageProcessor.from_pretrained(str(source))
+            tokenizer = AutoTokenizer.from_pretrained(str(processor_source or source))
+            processor = AutoImageProcessor.from_pretrained(str(processor_source or source))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         # which of these a broken or absent folder raises depends on the file that is at fault
         reason = " ".join(str(error).split())[:160]
@@ -213,7 +220,9 @@ def load_clip(source: str | Path, device: str | torch.device = "cpu") -> LoadedC
         missing = sorted(report["missing_keys"])
         raise SpriteError(f"the CLIP {str(source)!r} lacks {len(missing)} of its weights (e.g. {missing[0]}).")
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
-        raise SpriteError(f"the CLIP {str(source)!r} has no vocabulary: save its tokenizer beside it.")
+        raise SpriteError(
+            f"the CLIP {str(processor_source or source)!r} has no vocabulary: save its tokenizer beside it."
+        )
     model = model.requires_grad_(False).eval().to(device)
     return LoadedClip(model, tokenizer, ClipPreprocessing.of(processor), read_facts(source))
 

@@ -4,5 +4,12 @@ from .class_cond import ClassCondPipeline
 from .pokemon_ldm import PokemonLDMPipeline
 from .sprite_ddpm import SpriteDDPMPipeline
 from .sprite_ldm import SpriteLDMPipeline
+from .sprite_unclip import SpriteUnCLIPPipeline
 
-__all__ = ["ClassCondPipeline", "PokemonLDMPipeline", "SpriteDDPMPipeline", "SpriteLDMPipeline"]
+__all__ = [
+    "ClassCondPipeline",
+    "PokemonLDMPipeline",
+    "SpriteDDPMPipeline",
+    "SpriteLDMPipeline",
+    "SpriteUnCLIPPipeline",
+]

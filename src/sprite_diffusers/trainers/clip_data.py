@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from ..data.captions import CaptionedDataset, ImageAugmentation, load_captioned,
 from ..data.captions.sources import TABLE_SUFFIXES
 from ..data.pixels import composite, parse_color
 from ..errors import SpriteError
+
+if TYPE_CHECKING:
+    from .text_to_sprite.settings import CaptionDataConfig
 
 _CHUNK = 64  # images that are resized at a time
 
@@ -85,21 +89,26 @@ class ClipSplit:
         return len(self.texts)
 
 
+def load_captions(config: ClipDataConfig | CaptionDataConfig, seed: int) -> CaptionedDataset:
+    """`load_captioned` with the settings of `config`; `seed` is of the split."""
+    return load_captioned(
+        config.dataset,
+        captions=config.captions,
+        attributes=config.attributes,
+        image_size=config.image_size,
+        background=config.background,
+        splits=(config.splits[0], config.splits[1], config.splits[2]),
+        seed=seed,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
 def load_clip_data(config: ClipDataConfig, seed: int) -> CaptionedDataset | SpriteDataset:
     """Sprites with the column ``text``, by `load_captioned` where a folder holds a table, otherwise by `load_sprites`."""
     folder = Path(config.dataset).expanduser()
     has_table = folder.is_dir() and any(path.suffix.lower() in TABLE_SUFFIXES for path in folder.iterdir())
     if has_table or config.captions or config.attributes:
-        return load_captioned(
-            config.dataset,
-            captions=config.captions,
-            attributes=config.attributes,
-            image_size=config.image_size,
-            background=config.background,
-            splits=(config.splits[0], config.splits[1], config.splits[2]),
-            seed=seed,
-            skip_bad_images=config.skip_bad_images,
-        )
+        return load_captions(config, seed)
     return load_sprites(
         config.dataset,
         image_size=config.image_size,

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from sprite_diffusers.data.captions import CaptionedArrays, CaptionedDataset, ImageAugmentation, load_captioned
+from sprite_diffusers.data.captions import CaptionedDataset, load_captioned
 from sprite_diffusers.errors import SpriteError
 
 DATA = Path(os.environ.get("SPRITE_DIFFUSERS_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -221,31 +220,6 @@ def test_damaged_images_raise_or_are_counted(tmp_path: Path) -> None:
     refused(r"cannot decode the image '.*004.png' \(cannot identify image file", tmp_path)
     report = load_captioned(tmp_path, splits=EVEN, skip_bad_images=True).report
     assert (report.num_images, report.num_bad_images, report.bad_images) == (7, 1, ("004.png",))
-
-
-def test_arrays_give_batches_of_images_and_texts(tmp_path: Path) -> None:
-    pairs_table(numbered(tmp_path))
-    (tmp_path / "attributes.csv").write_text(ATTRIBUTES)
-    for mode, channels in (("RGB", 3), ("RGBA", 4)):
-        split = load_captioned(tmp_path, splits=EVEN, mode=mode)["train"]
-        arrays = CaptionedArrays.from_dataset(split)
-        assert arrays.pixels.shape == (4, 8, 8, channels)
-        assert arrays.names == split["name"][:]
-        assert arrays.types == [tuple(types) for types in split["types"][:]]
-        images, texts = arrays.batch(np.array([2, 0]))
-        assert images.dtype == torch.float32
-        assert images.shape == (2, channels, 8, 8)
-        assert texts == [split["text"][2], split["text"][0]]
-        corner = 1.0 if mode == "RGB" else -1.0  # white, or nothing
-        assert (images[:, :, :2, :2] == corner).all()
-        shade = arrays.pixels[2, 5, 6, 1] / 127.5 - 1.0
-        assert images[0, 1, 5, 6].item() == pytest.approx(shade, abs=1e-6)
-        augmentation = ImageAugmentation()
-        first, _ = arrays.batch(np.arange(4), augmentation, torch.Generator().manual_seed(1))
-        again, _ = arrays.batch(np.arange(4), augmentation, torch.Generator().manual_seed(1))
-        assert torch.equal(first, again)
-        with pytest.raises(SpriteError, match="augmentation without a generator"):
-            arrays.batch(np.arange(4), augmentation)
 
 
 def test_the_summary_is_for_people(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...data import SpriteArrays
-from ...data.captions import CaptionedDataset, ImageAugmentation, load_captioned, some_sentences
+from ...data.captions import CaptionedDataset, ImageAugmentation, some_sentences
 from ...data.pixels import parse_color
 from ...evaluation.text_reference import SPLITS_FILE
 from ...pipelines.sprite_io import encode_prompts, warn_of_cuts
@@ -57,20 +57,6 @@ class CaptionedSplit:
             ]
         ).double()
         return means.mean(0).tolist(), means.std(0).clamp(min=1e-6).tolist()
-
-
-def load_captions(config: CaptionDataConfig, seed: int) -> CaptionedDataset:
-    """`load_captioned` with the settings of `config`."""
-    return load_captioned(
-        config.dataset,
-        captions=config.captions,
-        attributes=config.attributes,
-        image_size=config.image_size,
-        background=config.background,
-        splits=(config.splits[0], config.splits[1], config.splits[2]),
-        seed=seed,
-        skip_bad_images=config.skip_bad_images,
-    )
 
 
 def build_image_augmentation(config: CaptionDataConfig) -> ImageAugmentation:

@@ -24,10 +24,11 @@ from ...pipelines import PokemonLDMPipeline
 from ..base import FitResult
 from ..checkpoints import list_checkpoints
 from ..clip import fit_stage_clip
+from ..clip_data import load_captions
 from ..config import ObjectiveConfig, TrainerConfig
 from .alignment_stage import AlignmentStageTrainer
 from .choose import ALIGNMENT_FILE, choose_text_encoder
-from .data import build_image_augmentation, captioned_split, load_captions, save_splits
+from .data import build_image_augmentation, captioned_split, save_splits
 from .diffusion_stage import DiffusionStageTrainer, build_text_unet
 from .settings import (
     STAGE_FIELDS,

@@ -19,6 +19,7 @@ from .errors import SpriteError
 from .tracking import RUN_FILE
 
 # Working files of a training and of evaluations (which show training images): not part of the published model.
+PUBLISHED = ("model_index.json", "pytorch_lora_weights.safetensors")
 NOT_PUBLISHED = (
     "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*",
     "stage?/*", "clip/*", "clip-judge/*", "text/*", ".*", RUN_FILE,
@@ -151,13 +152,13 @@ def published_files(directory: str | Path) -> list[Path]:
 
 
 def push(directory: str | Path, repo_id: str, private: bool = False) -> str:
-    """Uploads a pipeline folder, without checkpoints and previews, and returns its address.
+    """Uploads the folder of a pipeline or of a LoRA, without checkpoints and previews, and returns its address.
 
     Raises:
-        SpriteError: the folder holds no pipeline.
+        SpriteError: the folder holds neither.
     """
-    if not (Path(directory) / "model_index.json").is_file():
-        raise SpriteError(f"{directory} holds no pipeline to upload (no model_index.json).")
+    if not any((Path(directory) / name).is_file() for name in PUBLISHED):
+        raise SpriteError(f"{directory} holds no pipeline to upload (no {' or '.join(PUBLISHED)}).")
     api = HfApi()
     repo_id = api.create_repo(repo_id, exist_ok=True, private=private).repo_id
     return api.upload_folder(folder_path=directory, repo_id=repo_id, ignore_patterns=list(NOT_PUBLISHED)).commit_url

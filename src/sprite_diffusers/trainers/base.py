@@ -37,7 +37,7 @@ from .schedule import Budget, learning_rate_factor
 logger = logging.getLogger(__name__)
 
 MIN_NORMS, MAX_NORMS = 20, 100  # gradient norms of the last steps, of which the median is taken
-MODEL_FILES = ("model_index.json", "config.json")  # of a pipeline folder, of a single model
+MODEL_FILES = ("model_index.json", "config.json", "pytorch_lora_weights.safetensors")  # of a pipeline, a model, a LoRA
 
 
 @dataclass
@@ -102,8 +102,9 @@ class Trainer(ABC):
         set_seed(config.seed + self.accelerator.process_index)
         self.output_dir = self._choose_output_dir()
         self.raw_model = model
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            self.trained,
             lr=config.learning_rate,
             betas=(config.adam_beta1, config.adam_beta2),
             weight_decay=config.adam_weight_decay,
@@ -146,6 +147,16 @@ class Trainer(ABC):
     def params(self) -> dict[str, Any]:
         """Settings to log, flat."""
         return asdict(self.config)
+
+    def is_better(self, figures: dict[str, float]) -> bool:
+        """Whether what `validate` gave is the best of the run so far."""
+        return figures["loss"] < self.state.best_loss
+
+    def save_progress(self, directory: Path) -> None:  # noqa: B027
+        """Writes what a family must remember, besides weights and optimizer, to a checkpoint; all processes do."""
+
+    def load_progress(self, directory: Path) -> None:  # noqa: B027
+        """Reads what `save_progress` wrote."""
 
     # ---- the loop -----------------------------------------------------------------------------------------------
 
@@ -257,7 +268,7 @@ class Trainer(ABC):
         if (finite and not spike) or (not finite and self.accelerator.scaler is not None):
             self.optimizer.step()
         if finite and not spike and self.ema is not None:
-            self.ema.step(self.raw_model.parameters())
+            self.ema.step(self.trained)
         self.optimizer.zero_grad()
         if state.skipped_in_a_row >= self.config.max_nonfinite_steps:
             good = list_checkpoints(self.output_dir)
@@ -273,14 +284,15 @@ class Trainer(ABC):
         with self.ema_weights():
             self.raw_model.eval()
             figures = self.validate()
-            if config.early_stopping_patience is not None and figures["loss"] < state.best_loss:
+            better = self.is_better(figures)
+            if config.early_stopping_patience is not None and better:
                 self.best_weights = [tensor.detach().clone() for tensor in self._kept_tensors()]
-            if config.keep_best and figures["loss"] < state.best_loss and self.accelerator.is_main_process:
+            if config.keep_best and better and self.accelerator.is_main_process:
                 self.save(self.output_dir / "best")
             self.raw_model.train()
         self._log({f"validation/{key}": value for key, value in figures.items()})
         state.validation_loss = figures["loss"]
-        if figures["loss"] < state.best_loss:
+        if better:
             state.best_loss, state.best_step, state.validations_without_gain = figures["loss"], state.step, 0
         else:
             state.validations_without_gain += 1
@@ -359,6 +371,7 @@ class Trainer(ABC):
         self.best_weights = [
             averages[f"best.{number}"] for number in range(sum(key.startswith("best.") for key in averages))
         ]
+        self.load_progress(path)
         self._say(f"Resumed from {path} at step {self.state.step}.")
 
     def _checkpoint(self) -> Path:
@@ -369,6 +382,8 @@ class Trainer(ABC):
             partial = begin_checkpoint(self.output_dir, state.step)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(partial))
+        self.save_progress(partial)
+        accelerator.wait_for_everyone()
         path = partial.with_name(f"checkpoint-{state.step}")
         if accelerator.is_main_process:
             (partial / "trainer_state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
@@ -385,8 +400,8 @@ class Trainer(ABC):
     # ---- helpers ------------------------------------------------------------------------------------------------
 
     def _kept_tensors(self) -> list[torch.Tensor]:
-        """What makes the model what it is: its weights, and its buffers, such as the statistics of batch norms."""
-        return [*self.raw_model.parameters(), *self.raw_model.buffers()]
+        """What training changes: weights that are not frozen, and buffers, such as the statistics of batch norms."""
+        return [*self.trained, *self.raw_model.buffers()]
 
     @contextlib.contextmanager
     def ema_weights(self) -> Iterator[None]:
@@ -394,12 +409,12 @@ class Trainer(ABC):
         if self.ema is None:
             yield
             return
-        self.ema.store(self.raw_model.parameters())
-        self.ema.copy_to(self.raw_model.parameters())
+        self.ema.store(self.trained)
+        self.ema.copy_to(self.trained)
         try:
             yield
         finally:
-            self.ema.restore(self.raw_model.parameters())
+            self.ema.restore(self.trained)
 
     def _preview(self, name: str) -> Path | None:
         path = self.output_dir / name
@@ -435,7 +450,7 @@ class Trainer(ABC):
             return None
         config = self.config
         return EMAModel(
-            self.raw_model.parameters(),
+            self.trained,
             decay=config.ema_max_decay,
             use_ema_warmup=True,
             inv_gamma=config.ema_inv_gamma,

@@ -150,19 +150,24 @@ def noise_weight(transition: Transition) -> torch.Tensor:
     return std.flatten(1).mean(1)
 
 
-def stochastic_steps(scheduler: Any, eta: float = 1.0, noise_level: float = 0.7) -> list[tuple[Timestep, Timestep]]:
-    """The ``(t, prev_t)`` of `scheduler`'s timesteps that draw noise, in sampling order: those that can be trained.
+def sampling_steps(scheduler: Any) -> list[tuple[Timestep, Timestep]]:
+    """The ``(t, prev_t)`` of `scheduler`'s timesteps, in sampling order; the last leads to below 0, the clean sample.
 
-    `DDIMScheduler` steps by its own stride, the others to the next timestep; the last leads to -1, the clean sample.
+    `DDIMScheduler` steps by its own stride, the others to the next timestep.
     """
     times = [time.item() for time in scheduler.timesteps]
     following = [*times[1:], -1]
     if isinstance(scheduler, DDIMScheduler):
         following = [int(ddim_previous(scheduler, torch.as_tensor(time))) for time in times]
+    return list(zip(times, following, strict=True))
+
+
+def stochastic_steps(scheduler: Any, eta: float = 1.0, noise_level: float = 0.7) -> list[tuple[Timestep, Timestep]]:
+    """Those of `sampling_steps` that draw noise: those that can be trained."""
     learned = getattr(scheduler.config, "variance_type", None) in LEARNED_VARIANCES
     output, sample = torch.zeros(1, 2 if learned else 1, 1, 1), torch.zeros(1, 1, 1, 1)
     options = {"eta": eta, "noise_level": noise_level}
-    pairs = list(zip(times, following, strict=True))
+    pairs = sampling_steps(scheduler)
     return [pair for pair in pairs if not transition(scheduler, output, *pair, sample, **options).deterministic.any()]
 
 

@@ -1,0 +1,62 @@
+"""DRaFT-K: the gradient of differentiable rewards through the last denoising steps, https://arxiv.org/abs/2309.17400."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ...errors import SpriteError
+from ...rewards import Calibration, DifferentiableReward, reward_names
+from .losses import draft_k
+from .policies import Policy
+from .settings import RLConfig
+from .transitions import sampling_steps, transition
+
+
+class DRaFT:
+    """Minus the calibrated reward of images that are drawn with a graph.
+
+    Args:
+        config: settings.
+        policy: what is trained.
+        rewards, weights: as many of one as of the other.
+
+    Raises:
+        SpriteError: a reward without gradient.
+    """
+
+    def __init__(self, config: RLConfig, policy: Policy, rewards: Sequence[Callable], weights: Sequence[float]):
+        self.config, self.policy, self.weights = config, policy, weights
+        self.rewards: dict[str, Any] = dict(zip(reward_names(rewards), rewards, strict=True))
+        plain = [name for name, reward in self.rewards.items() if not isinstance(reward, DifferentiableReward)]
+        if plain:
+            raise SpriteError(
+                f"--estimator draft follows the gradient of the rewards, but {', '.join(plain)} has none: leave it out, or "
+                "give --estimator nft."
+            )
+
+    def loss(
+        self, model: Any, prompts: Sequence[str], calibration: Calibration, seed: int
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Of one image per prompt, and the mean of each reward; `seed` is of all that is drawn."""
+        config, scheduler, device = self.config, self.policy.scheduler, self.policy.device
+        generator = torch.Generator(device).manual_seed(seed)
+        conditions = self.policy.conditions(prompts, seed)
+        pairs = sampling_steps(scheduler)
+
+        def take(latents: torch.Tensor, index: int) -> torch.Tensor:
+            t, prev_t = pairs[index]
+            output = model(latents, torch.as_tensor(t, device=device), conditions)
+            options = {"eta": config.eta, "noise_level": config.noise_level}
+            return transition(scheduler, output, t, prev_t, latents, **options).sample(generator)
+
+        latents = draft_k(take, self.policy.noise(len(prompts), generator), len(pairs), config.draft_k)
+        images = self.policy.images(latents, conditions)
+        total, figures = torch.zeros((), device=device), {}
+        for (name, reward), weight in zip(self.rewards.items(), self.weights, strict=True):
+            scores, scale = reward.score(images, list(prompts)), calibration.scale(name)
+            total = total + weight * ((scores - scale.mean) / scale.sd).mean()
+            figures[f"{name}/mean"] = float(scores.detach().mean())
+        return -total / sum(abs(weight) for weight in self.weights), figures

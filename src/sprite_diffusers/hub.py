@@ -18,8 +18,14 @@ from . import pipelines
 from .errors import SpriteError
 from .tracking import RUN_FILE
 
+PUBLISHED_CLASSES = {
+    "UnCLIPPipeline": "SpriteUnCLIPPipeline"
+}  # in folders of others (Karlo), and what loads them here
+MODEL_FILES = (
+    "model_index.json",
+    "pytorch_lora_weights.safetensors",
+)  # one of them is in a folder that can be published
 # Working files of a training and of evaluations (which show training images): not part of the published model.
-PUBLISHED = ("model_index.json", "pytorch_lora_weights.safetensors")
 NOT_PUBLISHED = (
     "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*",
     "stage?/*", "clip/*", "clip-judge/*", "text/*", ".*", RUN_FILE,
@@ -128,8 +134,8 @@ def add_results(directory: str | Path, dataset: str, results: dict[str, float], 
     os.replace(partial, path)
 
 
-def load_pipeline(source: str | Path) -> DiffusionPipeline:
-    """Loads a folder or Hub repository with the installed class that it names.
+def load_pipeline(source: str | Path, **options: Any) -> DiffusionPipeline:
+    """Loads a folder or Hub repository with the installed class that it names; `options` are those of `from_pretrained`.
 
     Raises:
         SpriteError: no pipeline there, or one of a class that is not ours (load that with diffusers).
@@ -139,10 +145,11 @@ def load_pipeline(source: str | Path) -> DiffusionPipeline:
     except OSError:
         raise SpriteError(f"{source} holds no pipeline: give a folder with a model_index.json, or a Hub id.") from None
     declared = index["_class_name"]
-    name = declared[1] if isinstance(declared, list) else declared
+    declared = declared[1] if isinstance(declared, list) else declared
+    name = PUBLISHED_CLASSES.get(declared, declared)
     if name not in pipelines.__all__:
         raise SpriteError(f"{source} holds a {name}, but these can be used here: {', '.join(pipelines.__all__)}.")
-    return getattr(pipelines, name).from_pretrained(str(source))
+    return getattr(pipelines, name).from_pretrained(str(source), **options)
 
 
 def published_files(directory: str | Path) -> list[Path]:
@@ -157,8 +164,8 @@ def push(directory: str | Path, repo_id: str, private: bool = False) -> str:
     Raises:
         SpriteError: the folder holds neither.
     """
-    if not any((Path(directory) / name).is_file() for name in PUBLISHED):
-        raise SpriteError(f"{directory} holds no pipeline to upload (no {' or '.join(PUBLISHED)}).")
+    if not any((Path(directory) / name).is_file() for name in MODEL_FILES):
+        raise SpriteError(f"{directory} holds no pipeline to upload (no {' or '.join(MODEL_FILES)}).")
     api = HfApi()
     repo_id = api.create_repo(repo_id, exist_ok=True, private=private).repo_id
     return api.upload_folder(folder_path=directory, repo_id=repo_id, ignore_patterns=list(NOT_PUBLISHED)).commit_url

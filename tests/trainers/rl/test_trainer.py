@@ -71,7 +71,7 @@ def test_every_estimator_raises_a_toy_reward(tmp_path, estimator):
     }  # fmt: skip
     with (tmp_path / "run" / "evaluations.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["queries"]) for row in rows] == [96, 192, 288]
+    assert [int(row["queries"]) for row in rows] == [0, 96, 192, 288]
 
 
 def test_a_new_lora_is_the_base_and_a_tuned_one_can_be_turned_off(tmp_path):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import PartialState
 from diffusers import DiffusionPipeline
+from huggingface_hub import ModelCard
 
 from ... import hub
 from ...errors import SpriteError
 from ...rewards import Calibration
 from ..base import FitResult
 from ..config import TrainerConfig
+from .card import lora_card
 from .settings import RewardConfig, RLConfig, build_rewards
+from .study.outputs import results_table
 from .study.prompts import hold_out, load_prompts
 from .trainer import RLTask, RLTrainer
 
@@ -26,6 +29,9 @@ class PromptConfig:
     pipeline: str = field(
         default="",
         metadata={"help": "Folder or Hub id of the pipeline to tune: class-conditional, text to sprite, unCLIP."},
+    )
+    base_precision: Literal["float32", "bfloat16", "float16"] = field(
+        default="float32", metadata={"help": "Of the frozen models; the LoRA is always float32."}
     )
     prompts: str | None = field(
         default=None,
@@ -71,7 +77,7 @@ def fit_rl(settings: RLSettings) -> FitResult:
         SpriteError: bad settings, prompts or rewards; nothing has been written then.
     """
     device = PartialState().device
-    pipeline = load_base(settings.source.pipeline)
+    pipeline = load_base(settings.source)
     rewards, untrained = build_rewards(settings.rewards, device)
     train, held_out = _prompts(settings.source, pipeline, settings.trainer.seed)
     known = settings.rewards.calibration
@@ -88,6 +94,7 @@ def fit_rl(settings: RLSettings) -> FitResult:
     trainer = RLTrainer(without_ema(settings.trainer), settings.rl, task)
     result = trainer.fit()
     if trainer.accelerator.is_main_process and result.status == "finished":
+        _card(settings, trainer).save(result.output_dir / "README.md")
         print(f"LoRA:    {result.output_dir}")
         print(f"samples: {result.samples}")
         if settings.trainer.push_to_hub:
@@ -97,9 +104,44 @@ def fit_rl(settings: RLSettings) -> FitResult:
     return result
 
 
-def load_base(source: str) -> DiffusionPipeline:
+def _card(settings: RLSettings, trainer: RLTrainer) -> ModelCard:
+    """Figures are of the prompts that early stopping looked at, and say so."""
+    base, tuned, weights = (
+        trainer.base_evaluation,
+        trainer.evaluation,
+        dict(zip(trainer.reward_names, trainer.weights, strict=True)),
+    )
+    before, after = trainer.figures(base), trainer.figures(tuned)
+    watching = settings.rewards.untrained_reward
+    table = results_table(
+        base.rewards, tuned.rewards, base.prompts, trainer.calibration, weights,
+        (str(watching), base.untrained, tuned.untrained) if base.untrained else None,
+        after.get("diversity"),
+    )  # fmt: skip
+    held_out = settings.source.prompts is not None
+    return lora_card(
+        settings.trainer.hub_model_id or trainer.output_dir.resolve().name,
+        settings.source.pipeline,
+        type(trainer.task.pipeline).__name__,
+        settings.source.prompts or "classes",
+        trainer.task.eval_prompts[0],
+        {
+            "estimator": settings.rl.estimator, "lora_rank": settings.rl.lora_rank,
+            "lora_alpha": trainer.lora_config.lora_alpha, "learning_rate": settings.trainer.learning_rate, "reward_weights": weights,
+        },
+        {name: after[f"rewards/{name}"] - before[f"rewards/{name}"] for name in trainer.reward_names},
+        table,
+        judged_on=f"the {len(trainer.task.eval_prompts):,} {'held-out prompts' if held_out else 'classes'} that early stopping looked at",
+        prompts=f"{len(trainer.task.train_prompts):,} {'texts' if held_out else 'classes'}",
+        picture="samples.png",
+        steps=trainer.state.step,
+        queries=trainer.state.images,
+    )  # fmt: skip
+
+
+def load_base(source: PromptConfig) -> DiffusionPipeline:
     """The pipeline to tune, frozen."""
-    pipeline = hub.load_pipeline(source)
+    pipeline = hub.load_pipeline(source.pipeline, torch_dtype=getattr(torch, source.base_precision))
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.requires_grad_(False).eval()

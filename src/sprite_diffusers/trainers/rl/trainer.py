@@ -18,7 +18,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from ...data import EpochSampler, make_grid
+from ...data import EpochSampler
 from ...errors import SpriteError
 from ...rewards import (
     Calibration,
@@ -39,9 +39,10 @@ from .lora import add_lora, lora_weights, save_lora, set_lora_weights
 from .policies import Conditions, build_policy
 from .rollout import choose_steps, sample_trajectories
 from .settings import RLConfig
+from .study.figures import before_after_sheet
 
 MAX_CALIBRATION_PROMPTS = 64
-PREVIEW_PROMPTS, PREVIEW_IMAGES = 4, 6
+PREVIEW_PROMPTS = 6
 LORA_FILE = "lora.safetensors"
 
 
@@ -175,18 +176,7 @@ class RLTrainer(Trainer):
     def validate(self) -> dict[str, float]:
         """The base's and this model's images of the same prompts and noise, on the calibrated scale."""
         self.evaluation = self._evaluate()
-        values = self._composites(self.evaluation)
-        scaled = self.calibration.normalize(self.evaluation.rewards)
-        figures = {
-            "loss": -_mean(values),
-            "composite": _mean(values),
-            "gain": _mean(values) - _mean(self._composites(self.base_evaluation)),
-            **{f"rewards/{name}": mean(column) for name, column in scaled.items()},
-        }
-        if self.rl.eval_images_per_prompt > 1:
-            figures["diversity"] = self.evaluation.diversity / self.base_evaluation.diversity
-        if self.evaluation.untrained:
-            figures["untrained"] = mean(self.evaluation.untrained)
+        figures = self.figures(self.evaluation)
         self.history.append({"step": self.state.step, "queries": self.state.images, **figures})
         if self.collapse is not None:
             self.collapse.check(figures["composite"], figures["untrained"], self.evaluation.diversity)
@@ -205,17 +195,10 @@ class RLTrainer(Trainer):
 
     @torch.no_grad()
     def preview(self) -> Image.Image:
-        """Prompts of the evaluation: a row of the base's images, and below it the tuned model's from the same noise."""
-        tuned = self._evaluate() if self.state.step else self.base_evaluation
-        per_prompt = self.rl.eval_images_per_prompt
-        columns = min(PREVIEW_IMAGES, per_prompt)
-        cells, labels = [], []
-        for number, prompt in enumerate(self.task.eval_prompts[:PREVIEW_PROMPTS]):
-            for source, label in ((self.base_evaluation, prompt[:40]), (tuned, "tuned")):
-                chosen = source.images[number * per_prompt : number * per_prompt + columns]
-                cells += list((chosen * 255).round().byte().permute(0, 2, 3, 1).numpy())
-                labels.append(label)
-        return make_grid(cells, columns, max(1, 64 // self.base_evaluation.images.shape[-1]), row_labels=labels)
+        """Prompts of the evaluation: images of the base and of the tuned model from the same noise."""
+        self.evaluation = self._evaluate()
+        base = self.base_evaluation
+        return before_after_sheet(base.prompts, base.images, self.evaluation.images, max_prompts=PREVIEW_PROMPTS)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -328,6 +311,22 @@ class RLTrainer(Trainer):
             self.policy, self.task.eval_prompts, self.rl, self.task.rewards, self.task.untrained, self.config.seed
         )
 
+    def figures(self, evaluation: Evaluation) -> dict[str, float]:
+        """Of an evaluation, beside the base's."""
+        value = _mean(self._composites(evaluation))
+        scaled = self.calibration.normalize(evaluation.rewards)
+        figures = {
+            "loss": -value,
+            "composite": value,
+            "gain": value - _mean(self._composites(self.base_evaluation)),
+            **{f"rewards/{name}": mean(column) for name, column in scaled.items()},
+        }
+        if self.rl.eval_images_per_prompt > 1:
+            figures["diversity"] = evaluation.diversity / self.base_evaluation.diversity
+        if evaluation.untrained:
+            figures["untrained"] = mean(evaluation.untrained)
+        return figures
+
     def _composites(self, evaluation: Evaluation) -> list[float]:
         values = evaluation.composites(self.calibration, self.weights)
         return without_gaps(values, evaluation.prompts).tolist()
@@ -349,6 +348,7 @@ class RLTrainer(Trainer):
         if self.config.early_stopping_patience is not None:
             self.best_weights = [tensor.detach().clone() for tensor in self._kept_tensors()]
         base, self.collapse = self.base_evaluation, None
+        self.history.append({"step": 0, "queries": 0, **self.figures(base)})
         spread = np.array([value for value in base.untrained if value is not None])
         if len(spread) > 1 and self.rl.eval_images_per_prompt > 1:
             self.collapse = CollapseGuard(
@@ -361,8 +361,6 @@ class RLTrainer(Trainer):
             )
 
     def _write_history(self, directory: Path) -> None:
-        if not self.history:
-            return
         with (directory / "evaluations.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(self.history[0]))
             writer.writeheader()

@@ -11,16 +11,17 @@ for, both in standard deviations of the base.
 
 from __future__ import annotations
 
-import itertools
 import json
-import statistics
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from sprite_diffusers import hub
+from sprite_diffusers.report.figures import tuning_plot
+from sprite_diffusers.report.page import Paragraph, to_markdown
+from sprite_diffusers.report.reward_curves import PUBLISHED, Curve
+from sprite_diffusers.report.texts import Texts
+from sprite_diffusers.report.tuning import tuning_table, tuning_verdict
 from sprite_diffusers.rewards import ClassProbabilityReward, HardEdgesReward, PaletteFitReward
 from sprite_diffusers.scripts import ArgumentParser, run_script
 from sprite_diffusers.trainers.config import TrainerConfig
@@ -31,7 +32,6 @@ PICO_8 = [
     "#000000", "#1d2b53", "#7e2553", "#008751", "#ab5236", "#5f574f", "#c2c3c7", "#fff1e8",
     "#ff004d", "#ffa300", "#ffec27", "#00e436", "#29adff", "#83769c", "#ff77a8", "#ffccaa",
 ]  # fmt: skip
-PUBLISHED = "ddpo"  # as ddpo-pytorch has it; the others are ours
 LOOP = {"use_ema": False, "checkpointing_steps": 10**6, "preview_steps": 10**6, "logging_steps": 10}
 COMMON = {
     "lora_rank": 4,
@@ -56,16 +56,16 @@ def settings(estimator: str, images: int, num_prompts: int) -> tuple[dict[str, A
     }[estimator]  # fmt: skip
     trainer = {
         "ddpo": {"learning_rate": 3e-4, "adam_weight_decay": 1e-4},
-        "grpo": {"learning_rate": 2e-3},
-        "rloo": {"learning_rate": 2e-3},
-        "nft": {"learning_rate": 2e-3},
+        "grpo": {"learning_rate": 4e-3},
+        "rloo": {"learning_rate": 4e-3},
+        "nft": {"learning_rate": 4e-3},
         "draft": {"learning_rate": 2e-3},
     }[estimator]
     return rl, trainer
 
 
 def run(args: Namespace, estimator: str, seed: int) -> list[dict[str, float]]:
-    """The evaluations of one run."""
+    """The evaluations of one run, the base's first."""
     pipeline = hub.load_pipeline(args.pipeline)
     classes = list(pipeline.labels)
     rl, trainer = settings(estimator, args.images, len(classes))
@@ -83,62 +83,7 @@ def run(args: Namespace, estimator: str, seed: int) -> list[dict[str, float]]:
     task = RLTask(pipeline, rewards, [0.5, 0.5], HardEdgesReward(), classes, classes, base=str(args.pipeline))
     tuner = RLTrainer(loop, config, task)
     tuner.fit()
-    return [{"step": 0, "queries": 0, "gain": 0.0, "diversity": 1.0}, *tuner.history]
-
-
-def queries_to(curve: list[dict[str, float]], gain: float) -> float | None:
-    """Reward queries at which a curve first reaches a gain, between evaluations in proportion; `None` if it does not."""
-    for before, after in itertools.pairwise(curve):
-        if after["gain"] >= gain:
-            share = (gain - before["gain"]) / (after["gain"] - before["gain"])
-            return before["queries"] + share * (after["queries"] - before["queries"])
-    return None
-
-
-def table(curves: dict[str, dict[int, list[dict[str, float]]]]) -> str:
-    """Queries to the best that DDPO reaches with the same seed, and how many times fewer than it needs itself."""
-    lines = [
-        "| estimator | best gain (sd) | diversity there | queries to DDPO's best | times fewer |",
-        "|---|---|---|---|---|",
-    ]
-    best = {seed: max(row["gain"] for row in curve) for seed, curve in curves[PUBLISHED].items()}
-    for name, by_seed in curves.items():
-        gains = [max(curve, key=lambda row: row["gain"]) for curve in by_seed.values()]
-        reached = {seed: queries_to(curve, best[seed]) for seed, curve in by_seed.items() if seed in best}
-        own = {seed: queries_to(curves[PUBLISHED][seed], best[seed]) for seed in reached}
-        ratios = [own[seed] / value for seed, value in reached.items() if value]
-        found = [value for value in reached.values() if value is not None]
-        lines.append(
-            f"| {name} | {_spread([row['gain'] for row in gains])} | {_spread([row['diversity'] for row in gains])} | "
-            f"{_spread(found, 0) if found else 'not reached'}{'' if len(found) == len(reached) else f' ({len(found)} of {len(reached)})'} | "
-            f"{_spread(ratios, 1) if ratios else '—'} |"
-        )
-    return "\n".join(lines)
-
-
-def _spread(values: list[float], digits: int = 2) -> str:
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):,.{digits}f} ± {spread:,.{digits}f}"
-
-
-def plot(curves: dict[str, dict[int, list[dict[str, float]]]], path: Path) -> None:
-    """Gain and diversity against queries: a thin line per seed."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for number, (name, by_seed) in enumerate(curves.items()):
-        for seed, curve in by_seed.items():
-            label = name if seed == min(by_seed) else None
-            queries = [row["queries"] for row in curve]
-            left.plot(queries, [row["gain"] for row in curve], color=f"C{number}", label=label, alpha=0.8)
-            right.plot(queries, [row["diversity"] for row in curve], color=f"C{number}", alpha=0.8)
-    for axes, title in (
-        (left, "gain of the composite reward, sd of the base"),
-        (right, "diversity, share of the base's"),
-    ):
-        axes.set(xlabel="reward queries", title=title)
-        axes.grid(alpha=0.3)
-    left.legend()
-    figure.savefig(path, dpi=110)
+    return tuner.history
 
 
 def main() -> None:
@@ -165,13 +110,16 @@ def main() -> None:
             file = args.out / f"{estimator}-{seed}.json"
             if not file.exists():
                 file.write_text(json.dumps(run(args, estimator, seed)), encoding="utf-8")
-    curves: dict[str, dict[int, list[dict[str, float]]]] = {}
-    for estimator in args.estimators:
-        files = {seed: args.out / f"{estimator}-{seed}.json" for seed in args.seeds}
-        curves[estimator] = {seed: json.loads(file.read_text()) for seed, file in files.items()}
-    plot(curves, args.out / "curves.png")
-    (args.out / "table.md").write_text(table(curves) + "\n", encoding="utf-8")
-    print(table(curves))
+    curves = [
+        Curve(estimator, str(seed), json.loads((args.out / f"{estimator}-{seed}.json").read_text(encoding="utf-8")))
+        for estimator in args.estimators
+        for seed in args.seeds
+    ]
+    t = Texts("en")
+    tuning_plot(curves, args.out / "curves.png", t)
+    table = to_markdown([tuning_table(curves, t), *map(Paragraph, tuning_verdict(curves, t))])
+    (args.out / "table.md").write_text(table, encoding="utf-8")
+    print(table, end="")
 
 
 if __name__ == "__main__":

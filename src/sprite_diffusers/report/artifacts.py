@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 from pathlib import Path
@@ -49,6 +50,17 @@ def confusion(scores: dict[str, Any]) -> tuple[list[str], np.ndarray] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return (names, counts) if counts.shape == (len(names), len(names)) and len(names) else None
+
+
+def untrained_reward_of_base(store: Store, run: Run) -> float | None:
+    """What the reward that only watched said of the base, raw; None if the run's ``evaluations.csv`` does not tell."""
+    file = store.file(run, "pipeline/evaluations.csv")
+    try:
+        rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file else []
+        value = next(float(row["untrained"]) for row in rows if row["step"] == "0")
+    except (StopIteration, KeyError, TypeError, ValueError, csv.Error):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def small_picture(source: Path, target: Path) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .reward_curves import ESTIMATORS, Curve, by_estimator, lines_to_beat
 from .selection import EXP3, Group
 from .store import Run
 from .tables import number
@@ -20,12 +22,18 @@ WIDTH, DPI = 9.6, 110  # inches and dots per inch: 1056 pixels, the width of a p
 INK = ("#3b6fb6", "#d1662b", "#2f8f57", "#8a5bb5", "#b8385a", "#7a6a4f", "#4f9aa8", "#666666")
 FLOOR_LINE = {"color": "#8b93a5", "linestyle": "--", "linewidth": 1.2, "zorder": 1}
 CHANNELS = (("plot_red", "#c23b3b"), ("plot_green", "#2f8f4e"), ("plot_blue", "#3b62c2"))
+ESTIMATOR_LABELS = {"ddpo": "DDPO", "grpo": "GRPO", "rloo": "RLOO", "nft": "DiffusionNFT", "draft": "DRaFT"}
 HIGH_IS_BETTER = ("accuracy", "coverage")
 
 
 def short(experiment: str) -> str:
     """An experiment in a legend."""
     return "Exp3 (AD3)" if experiment == EXP3 else experiment
+
+
+def estimator_label(name: str) -> str:
+    """An estimator of the policy gradient by the name of its paper."""
+    return ESTIMATOR_LABELS.get(name, name)
 
 
 def loss_curves(curves: dict[str, dict[str, list[tuple[float, float]]]], path: Path, t: Texts) -> None:
@@ -242,6 +250,34 @@ def confusions_plot(matrices: dict[str, tuple[list[str], np.ndarray]], path: Pat
         axis.set_xlabel(t("plot_recognised"), fontsize=8)
         axis.set_ylabel(t("plot_asked"), fontsize=8)
         axis.set_title(_safe(label), fontsize=9.5)
+    _save(figure, path)
+
+
+def tuning_plot(curves: Sequence[Curve], path: Path, t: Texts) -> None:
+    """Gain and diversity over reward queries: a line per run, a colour per estimator, a dot at the best gain."""
+    results, lines = by_estimator(curves), lines_to_beat(curves)
+    others = [result.estimator for result in results if result.estimator not in ESTIMATORS]
+    inks = dict(zip([*ESTIMATORS, *others], _colors(len(ESTIMATORS) + len(others)), strict=True))
+    names = ["gain", "diversity"] if any("diversity" in curve.best for curve in curves) else ["gain"]
+    figure = _figure(3.6)
+    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for result in results:
+            style = {"color": inks[result.estimator], "linewidth": 1.1, "alpha": 0.85}
+            label = _safe(estimator_label(result.estimator))
+            for curve in result.curves:
+                rows = [row for row in curve.evaluations if name in row]
+                axis.plot([row["queries"] for row in rows], [row[name] for row in rows], label=label, **style)
+                label = "_nolegend_"
+                if name in curve.best:
+                    axis.plot(curve.best["queries"], curve.best[name], marker="o", markersize=4, **style)
+        if name == "gain" and lines:
+            height = float(np.mean([row["gain"] for row in lines.values()]))
+            axis.axhline(height, label=t("plot_line_to_beat"), **FLOOR_LINE)
+        axis.set_xlabel(t("plot_queries"))
+        axis.set_title(t(f"plot_{name}"), fontsize=10)
+        _tidy(axis)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8.5, frameon=False)
     _save(figure, path)
 
 

@@ -17,6 +17,7 @@ from .selection import ANALYSIS_TAGS, DEFAULT_PRIMARY_METRIC, PRIMARY_METRICS, e
 from .store import Run, Store
 from .tables import cost_table, experiment_label
 from .texts import Texts
+from .tuning import tuning_section
 
 
 def results_page(
@@ -32,7 +33,8 @@ def results_page(
     """
     runs = store.runs(experiments)
     parts = page_parts(runs)
-    if not parts:
+    tuned = tuning_section(runs, store, Pictures(store, folder, "tuning", t), t)
+    if not parts and not tuned:
         where = f" of {', '.join(experiments)}" if experiments else ""
         raise SpriteError(
             f"{store.label} holds no finished run{where} with an evaluation ({len(runs)} runs without): "
@@ -45,7 +47,7 @@ def results_page(
         blocks += _part(part, runs, store, pictures, t, training_images)
         missing += pictures.missing_files()
     incomplete = _incomplete(runs, t)
-    blocks += [Heading(2, t("cost")), Paragraph(t("cost_intro")), cost_table(runs, t)]
+    blocks += [*tuned, Heading(2, t("cost")), Paragraph(t("cost_intro")), cost_table(runs, t)]
     blocks.append(Heading(2, t("incomplete")))
     if not incomplete and not missing:
         blocks.append(Paragraph(t("incomplete_none")))
@@ -106,7 +108,8 @@ def _incomplete(runs: list[Run], t: Texts) -> dict[str, list[str]]:
     for run in sorted(runs, key=lambda run: (experiment_order(run.experiment), run.started)):
         why = why_incomplete(run)
         if why and not (run.is_classifier and run.status == "FINISHED"):
-            line = t("incomplete_run", run=escape(run.name), dataset=escape(run.dataset), why=t(why))
+            subject = run.base if run.is_tuning else run.dataset
+            line = t("incomplete_run", run=escape(run.name), dataset=escape(subject), why=t(why))
             found.setdefault(run.experiment, []).append(line)
     return found
 

@@ -113,6 +113,10 @@ def why_incomplete(run: Run) -> str | None:
         if run.latent("psnr") is None:
             return "status_not_analysed"
         return None if all(run.tags.get(tag) for tag in ANALYSIS_TAGS) else "status_analysis_without_facts"
+    if run.is_tuning:
+        if "validation/gain" not in run.metrics:
+            return "status_not_evaluated"
+        return None if run.tags.get("images_per_step", "").isdecimal() else "status_tuning_without_facts"
     if not _scores(run):
         return "status_not_evaluated"
     if not all(run.tags.get(tag) for tag in COMPARABLE_TAGS) or not run.tags["eval.num_samples"].isdecimal():
@@ -124,7 +128,7 @@ def group_runs(runs: list[Run]) -> list[Group]:
     """The groups that scores fall into, by data set and image size; the largest group of both first."""
     by_key: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        if why_incomplete(run) is None and not run.is_autoencoder:
+        if why_incomplete(run) is None and not run.is_autoencoder and not run.is_tuning:
             key = (run.dataset, run.tags.get("eval.image_size", ""), *(run.tags[tag] for tag in COMPARABLE_TAGS))
             by_key.setdefault(key, []).append(run)
     by_place: dict[tuple[str, str], list[tuple[str, ...]]] = {}
@@ -146,6 +150,16 @@ def group_autoencoders(runs: list[Run]) -> dict[tuple[str, ...], list[Run]]:
         if run.is_autoencoder and why_incomplete(run) is None:
             found.setdefault((run.dataset, *(run.tags[tag] for tag in ANALYSIS_TAGS)), []).append(run)
     return dict(sorted(found.items(), key=lambda item: (*_place(item[0][0], item[0][2]), item[0])))
+
+
+def group_tunings(runs: list[Run]) -> dict[tuple[str, str, tuple[str, ...]], list[Run]]:
+    """(Experiment, base as it was given, names of the rewards) to the runs that tuned it by them, by experiment."""
+    found: dict[tuple[str, str, tuple[str, ...]], list[Run]] = {}
+    for run in runs:
+        if run.is_tuning and why_incomplete(run) is None:
+            key = (run.experiment, run.params.get("base", ""), tuple(run.reward_weights))
+            found.setdefault(key, []).append(run)
+    return dict(sorted(found.items(), key=lambda item: (experiment_order(item[0][0]), item[0])))
 
 
 def _place(dataset: str, image_size: str) -> tuple[str, int, str]:

@@ -51,7 +51,12 @@ class Run:
     @property
     def dataset(self) -> str:
         """Name of the data set: the last component of the path or id it was loaded by."""
-        return self.params.get("dataset", "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or "?"
+        return _last_component(self.params.get("dataset", ""))
+
+    @property
+    def base(self) -> str:
+        """Name of the pipeline that was tuned: the last component of the path or id it was loaded by."""
+        return _last_component(self.params.get("base", ""))
 
     @property
     def classes(self) -> dict[str, dict[str, float]]:
@@ -76,6 +81,19 @@ class Run:
             and self.autoencoder_seconds is None
             and not any(key.startswith("eval/") for key in self.metrics)
         )
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether it tuned a pipeline by rewards, which is judged by those and never evaluated as a generator."""
+        return "estimator" in self.params and not any(key.startswith("eval/") for key in self.metrics)
+
+    @property
+    def reward_weights(self) -> dict[str, str]:
+        """Reward to its weight, in the order of the names, of a pipeline that was tuned by rewards."""
+        found = [
+            (key.removeprefix("weight_"), value) for key, value in self.params.items() if key.startswith("weight_")
+        ]
+        return dict(sorted(found))
 
     def latent(self, name: str) -> float | None:
         """A value of the analysis of an autoencoder, None if it has none."""
@@ -272,6 +290,10 @@ def _label(uri: str) -> str:
     """What the page may say of where the store is: a file's name or a host, no path and no password."""
     parts = urlsplit(uri)
     return (parts.hostname or Path(parts.path).name or "MLflow") if parts.scheme else Path(uri).name
+
+
+def _last_component(place: str) -> str:
+    return place.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or "?"
 
 
 def _all_pages(search: Any) -> list[Any]:

@@ -1,9 +1,10 @@
-"""Every sentence, heading and label of the results page, in English and Spanish; those of latents come from beside it."""
+"""Every sentence, heading and label of the results page, in English and Spanish; those of latents and of tuning are beside it."""
 
 from __future__ import annotations
 
 from ..errors import SpriteError
 from .texts_latents import LATENT_TEXTS
+from .texts_tuning import TUNING_TEXTS
 
 LANGUAGES = ("en", "es")
 
@@ -312,12 +313,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "analysed, but without saying on which data, at which image size and in which mode",
         "analizada, pero sin indicar con qué datos, a qué tamaño de imagen y en qué modo",
     ),
+    "status_tuning_without_facts": (
+        "evaluated, but without saying how many reward queries a step takes",
+        "evaluada, pero sin indicar cuántas consultas de recompensa hace en cada paso",
+    ),
     "missing_files": ("Files that are missing", "Archivos que faltan"),
     "missing_file": (
         "<code>{run}</code> ({dataset}): {files} missing or unreadable, so the run is left out of the pictures made from it",
         "<code>{run}</code> ({dataset}): falta o no se puede leer {files}, así que la ejecución no aparece en las figuras que salen de ahí",
     ),
     **LATENT_TEXTS,
+    **TUNING_TEXTS,
 }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from diffusers import DiffusionPipeline, ModelMixin
 
 from ..data import SpriteArrays, SpriteDataset
@@ -22,6 +21,7 @@ from .base import FitResult
 from .config import LatentConfig
 from .data_parts import load_data, pad_sprites
 from .diffusion import DiffusionConfig, DiffusionTrainer, build_unet, fit
+from .machine import launched_state
 
 MIN_STD = 1e-3  # of a latent channel that never changes, e.g. behind a ReLU that died: it is not blown up
 
@@ -174,7 +174,7 @@ class LatentDiffusionTrainer(DiffusionTrainer):
 
     def _encode_all(self) -> None:
         """Latents of all sprites, normalised by mean and deviation per channel, measured on the training sprites."""
-        device = PartialState().device
+        device = launched_state().device
         self.vae.to(device)
         train = pad_sprites(self.train_data.pixels, self.vae.config.sample_size)
         versions = [train, train[:, :, ::-1]] if self.settings.data.random_flip else [train]

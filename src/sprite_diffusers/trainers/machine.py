@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 
 def fast_precision() -> str:
@@ -30,6 +32,14 @@ def set_cpu_threads(threads: int | None, num_processes: int) -> None:
         cores = min(cores, len(os.sched_getaffinity(0)))
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", num_processes))
     torch.set_num_threads(threads or max(1, cores // local_processes))
+
+
+def launched_state() -> PartialState:
+    """This process among those that were launched, also before there is an `Accelerator`.
+
+    A plain `PartialState` takes each of several processes on a CPU for the only one.
+    """
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 class StopSignals:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from accelerate import PartialState
 from diffusers import DiffusionPipeline
 from huggingface_hub import ModelCard
 
@@ -15,6 +14,7 @@ from ...errors import SpriteError
 from ...rewards import Calibration
 from ..base import FitResult
 from ..config import TrainerConfig
+from ..machine import launched_state
 from .card import lora_card
 from .settings import RewardConfig, RLConfig, build_rewards
 from .study.outputs import results_table
@@ -76,7 +76,7 @@ def fit_rl(settings: RLSettings) -> FitResult:
     Raises:
         SpriteError: bad settings, prompts or rewards; nothing has been written then.
     """
-    device = PartialState().device
+    device = launched_state().device
     pipeline = load_base(settings.source)
     rewards, untrained = build_rewards(settings.rewards, device)
     train, held_out = _prompts(settings.source, pipeline, settings.trainer.seed)
@@ -141,7 +141,7 @@ def _card(settings: RLSettings, trainer: RLTrainer) -> ModelCard:
 
 def load_base(source: PromptConfig) -> DiffusionPipeline:
     """The pipeline to tune, frozen."""
-    pipeline = hub.load_pipeline(source.pipeline, torch_dtype=getattr(torch, source.base_precision))
+    pipeline = hub.load_pipeline(source.pipeline, dtype=getattr(torch, source.base_precision))
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.requires_grad_(False).eval()

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
 from .... import hub
 from ....errors import SpriteError
 from ....rewards import Calibration, reward_names, reward_weights
 from ...checkpoints import list_checkpoints
 from ...config import TrainerConfig
+from ...machine import launched_state
 from ..card import lora_card
 from ..evaluation import Evaluation, evaluate_policy
 from ..policies import build_policy
@@ -126,7 +125,7 @@ class Study:
                 f"{self.folder} already holds a study: go on by --resume, replace it by --overwrite_output_dir, or choose "
                 "another --output_dir."
             )
-        self.device, self.is_main = PartialState().device, PartialState().is_main_process
+        self.device, self.is_main = launched_state().device, launched_state().is_main_process
         self.rewards, self.untrained = build_rewards(settings.rewards, self.device)
         self.names = reward_names(self.rewards)
         self.weights = reward_weights(self.names, settings.rewards.reward_weights)

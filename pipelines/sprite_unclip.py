@@ -608,9 +608,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         if num_inference_steps is None:
             num_inference_steps = self.config.default_super_res_num_inference_steps
         latents = self.prepare_latents(len(images), generator, latents, SUPER_RES)
-        enlarged = torch.nn.functional.interpolate(
-            images.float(), latents.shape[2:], mode="bicubic", align_corners=False, antialias=True
-        ).to(latents.dtype)
+        enlarged = enlarge(images, latents.shape[2:]).to(latents.dtype)
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             is_last = self.previous_timestep(timestep, SUPER_RES) is None and self.super_res_last is not None
@@ -830,6 +828,11 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
                 f"{tuple(text.prompt_embeds.shape)}: pass as many of the one as of the other."
             )
         return text, away
+
+
+def enlarge(images: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+    """``(batch, channels, *size)``, float32: small pictures as super-resolution is given them."""
+    return torch.nn.functional.interpolate(images.float(), size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def check_parts(parts: dict[str, Any]) -> None:

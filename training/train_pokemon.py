@@ -4,12 +4,12 @@ from pathlib import Path
 
 from sprite_diffusers.scripts import run_training_script
 from sprite_diffusers.trainers.config import ObjectiveConfig, TrainerConfig, parse_config
+from sprite_diffusers.trainers.stages import StagesConfig
 from sprite_diffusers.trainers.text_to_sprite.run import PokemonSettings, fit_pokemon
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
     CaptionDataConfig,
     DiffusionStageConfig,
-    StagesConfig,
     TextConfig,
     VAEStageConfig,
 )

@@ -1,4 +1,4 @@
-"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes or a text, in pixels and latents."""
+"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes or a text, in pixels, latents and by way of a CLIP."""
 
 from itertools import product
 from unittest.mock import patch
@@ -8,8 +8,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
-from sprite_diffusers.pipelines import ClassCondPipeline, PokemonLDMPipeline, SpriteDDPMPipeline, SpriteLDMPipeline
-from tests.pipelines import pokemon
+from sprite_diffusers.pipelines import (
+    ClassCondPipeline,
+    PokemonLDMPipeline,
+    SpriteDDPMPipeline,
+    SpriteLDMPipeline,
+    SpriteUnCLIPPipeline,
+)
+from tests.pipelines import pokemon, unclip
 
 NEEDS_SOURCE = "set DIFFUSERS_SOURCE to the root of a diffusers checkout (tests/conformance/README.md)"
 SIZE = 8
@@ -112,6 +118,21 @@ class PokemonImage(Pokemon):
         return {**super().get_dummy_inputs(device, seed), **picture}
 
 
+class Unclip(Dummy):
+    """The decoder alone, as the mixins know of one scheduler, one number of steps and one network."""
+
+    pipeline_class = SpriteUnCLIPPipeline
+    output_shape = (3, 8, 8)
+
+    def get_dummy_components(self):
+        return {**unclip.parts(), **unclip.vision_parts(), "super_res_first": None, "super_res_last": None}
+
+    def get_dummy_inputs(self, device="cpu", seed=0):
+        text = {"prompt": "a red lizard", "negative_prompt": "a blue turtle", "guidance_scale": 2.0}
+        picture = {"image_embeds": torch.ones(1, unclip.WIDTH, device=device)}
+        return {**super().get_dummy_inputs(device, seed), **text, **picture}
+
+
 class Flow:
     def scheduler(self):
         return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
@@ -144,6 +165,21 @@ class EncodePrompt:
             patch.object(self, "get_dummy_inputs", lambda *device: {**guided(*device), "guidance_scale": 1.0}),
         ):
             super().test_encode_prompt_works_in_isolation()
+
+
+class OptionalText:
+    @pytest.fixture(autouse=True)
+    def embeddings_for_prompts(self, request, monkeypatch):
+        """In the mixin's check of optional components: what encodes prompts is one of them."""
+        prompted = self.get_dummy_inputs
+
+        def embedded(*device):
+            inputs = {name: value for name, value in prompted(*device).items() if not name.endswith("prompt")}
+            states, pooled = torch.ones(1, unclip.TOKENS, unclip.WIDTH), torch.ones(1, unclip.WIDTH)
+            return {**inputs, "prompt_embeds": states, "pooled_prompt_embeds": pooled, "guidance_scale": 1.0}
+
+        if request.node.name == "test_save_load_optional_components":
+            monkeypatch.setattr(self, "get_dummy_inputs", embedded)
 
 
 def left_out(reason):

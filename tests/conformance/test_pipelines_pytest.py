@@ -14,6 +14,7 @@ mixins = import_module("diffusers_tests.pipelines.testing_utils")
 sets = import_module("diffusers_tests.pipelines.pipeline_params")
 
 NO_ATTENTION_KWARGS = "UNet2DModel takes no attention kwargs: a LoRA is scaled with set_adapters"
+TEXT_IS_TWO = "a text is hidden states and an embedding, which the mixin does not pass on by their names"
 NO_BLOCK_WEIGHTS = "diffusers splits LoRA weights by block for UNet2DConditionModel and UNetMotionModel only"
 
 
@@ -40,6 +41,11 @@ class Pokemon(dummies.Pokemon, mixins.BasePipelineTesterConfig):
 class PokemonImage(dummies.PokemonImage, mixins.BasePipelineTesterConfig):
     required_input_params_in_call_signature = sets.TEXT_GUIDED_IMAGE_VARIATION_PARAMS - {"height", "width"}
     batch_input_params = sets.TEXT_GUIDED_IMAGE_VARIATION_BATCH_PARAMS
+
+
+class Unclip(dummies.Unclip, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = sets.TEXT_TO_IMAGE_PARAMS - {"height", "width"}
+    batch_input_params = sets.TEXT_TO_IMAGE_BATCH_PARAMS
 
 
 class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, mixins.LayerwiseCastingTesterMixin):
@@ -123,3 +129,15 @@ class TestPokemonMemory(Pokemon, Memory):
 
 class TestPokemonLora(Pokemon, mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin, mixins.UNetLoraTesterMixin):
     """All of it: `UNet2DConditionModel` takes attention kwargs and weights by block."""
+
+
+class TestUnclip(dummies.OptionalText, Unclip, mixins.PipelineTesterMixin):
+    test_encode_prompt_works_in_isolation = dummies.left_out(TEXT_IS_TWO)
+
+
+class TestUnclipMemory(Unclip, Memory):
+    pass
+
+
+class TestUnclipLora(Unclip, mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin, mixins.UNetLoraTesterMixin):
+    """All of it, on the decoder."""

@@ -62,6 +62,12 @@ class PokemonImage(dummies.PokemonImage):
     output_type = "np"
 
 
+class Unclip(dummies.Unclip):
+    params = sets.TEXT_TO_IMAGE_PARAMS - {"height", "width"}
+    batch_params = sets.TEXT_TO_IMAGE_BATCH_PARAMS
+    output_type = "np"
+
+
 class SpriteTests(dummies.BatchSize, Sprite, Pipeline, unittest.TestCase):
     pass
 
@@ -125,3 +131,7 @@ class PokemonImageFlowTests(dummies.Flow, PokemonImageTests):
 @needs_all_schedulers
 class PokemonImageKarrasTests(PokemonImage, mixins.PipelineKarrasSchedulerTesterMixin, unittest.TestCase):
     pass
+
+
+class UnclipTests(dummies.OptionalText, Unclip, Pipeline, unittest.TestCase):
+    test_encode_prompt_works_in_isolation = dummies.left_out("a text is hidden states and an embedding; see README.md")

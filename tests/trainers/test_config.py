@@ -20,13 +20,24 @@ from sprite_diffusers.trainers.config import (
     UNetConfig,
     parse_config,
 )
+from sprite_diffusers.trainers.reward_models.settings import RewardModelConfig
+from sprite_diffusers.trainers.rl.run import PromptConfig
+from sprite_diffusers.trainers.rl.settings import RewardConfig as RLRewardConfig
+from sprite_diffusers.trainers.rl.settings import RLConfig
+from sprite_diffusers.trainers.rl.study.run import StudyConfig
+from sprite_diffusers.trainers.stages import StagesConfig
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
     CaptionDataConfig,
     DiffusionStageConfig,
-    StagesConfig,
     TextConfig,
     VAEStageConfig,
+)
+from sprite_diffusers.trainers.unclip.settings import (
+    DecoderStageConfig,
+    PriorStageConfig,
+    SuperResStageConfig,
+    UnclipDataConfig,
 )
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -35,8 +46,12 @@ CONDITIONAL = (*UNCONDITIONAL, ClassCondConfig)
 LATENT = (*CONDITIONAL, LatentConfig)
 AUTOENCODER = (TrainerConfig, DataConfig, AutoencoderConfig)
 CLIP = (TrainerConfig, ClipDataConfig, ClipConfig)
+REWARDS = (TrainerConfig, ClipDataConfig, RewardModelConfig)
+RL = (TrainerConfig, RLConfig, RLRewardConfig, PromptConfig)
+RL_STUDY = (*RL, StudyConfig)
 STAGES = (TrainerConfig, CaptionDataConfig, TextConfig, VAEStageConfig, DiffusionStageConfig, ObjectiveConfig,
           AlignmentStageConfig, StagesConfig)  # fmt: skip
+UNCLIP = (TrainerConfig, UnclipDataConfig, PriorStageConfig, DecoderStageConfig, SuperResStageConfig, StagesConfig)
 
 
 def parse(*args: str, types=CONDITIONAL, default: str | None = None):
@@ -61,8 +76,14 @@ def test_default_config_is_used_unless_another_is_named(tmp_path):
 def types_of(path: Path) -> tuple:
     """Which launch script a config of the house is for, by what it sets."""
     text = path.read_text()
+    if "\nestimator:" in text:
+        return RL_STUDY if "\nfolds:" in text else RL
+    if "\ndecoder_block_out_channels:" in text:
+        return UNCLIP
     if "\nstage1_learning_rate:" in text:
         return STAGES
+    if "\naesthetic_minutes:" in text:
+        return REWARDS
     if "\narchitecture:" in text:
         return CLIP
     if "\nautoencoder:" in text:
@@ -75,7 +96,13 @@ def types_of(path: Path) -> tuple:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_of_the_house_is_valid(path):
     types = types_of(path)
-    more = {LATENT: ["--pretrained_autoencoder", "autoencoder"], STAGES: ["--dataset", "sprites"]}.get(types, [])
+    more = {
+        LATENT: ["--pretrained_autoencoder", "autoencoder"],
+        STAGES: ["--dataset", "sprites"],
+        REWARDS: ["--clip", "clip"],
+        UNCLIP: ["--clip", "clip"],
+        RL: ["--pipeline", "pipeline"],
+    }.get(types, [])
     settings = dict(zip(types, parse("--config", str(path), *more, types=types), strict=True))
     if ObjectiveConfig in types:
         options = {

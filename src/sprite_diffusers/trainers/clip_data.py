@@ -23,8 +23,8 @@ _CHUNK = 64  # images that are resized at a time
 
 
 @dataclass
-class ClipDataConfig:
-    """Which sprites with captions, how they are read, and how training varies them."""
+class CaptionSourceConfig:
+    """Which sprites with captions, and how they are read."""
 
     dataset: str = field(
         default="synthetic",
@@ -54,6 +54,12 @@ class ClipDataConfig:
     skip_bad_images: bool = field(
         default=False, metadata={"help": "Leave out images that cannot be read, and count them."}
     )
+
+
+@dataclass
+class ClipDataConfig(CaptionSourceConfig):
+    """What a CLIP is trained on, and how training varies it."""
+
     random_flip: bool = field(
         default=False, metadata={"help": "Augmentation: horizontal flips; not where captions say left and right."}
     )
@@ -89,7 +95,7 @@ class ClipSplit:
         return len(self.texts)
 
 
-def load_captions(config: ClipDataConfig | CaptionDataConfig, seed: int) -> CaptionedDataset:
+def load_captions(config: CaptionSourceConfig | CaptionDataConfig, seed: int) -> CaptionedDataset:
     """`load_captioned` with the settings of `config`; `seed` is of the split."""
     return load_captioned(
         config.dataset,
@@ -103,7 +109,7 @@ def load_captions(config: ClipDataConfig | CaptionDataConfig, seed: int) -> Capt
     )
 
 
-def load_clip_data(config: ClipDataConfig, seed: int) -> CaptionedDataset | SpriteDataset:
+def load_clip_data(config: CaptionSourceConfig, seed: int) -> CaptionedDataset | SpriteDataset:
     """Sprites with the column ``text``, by `load_captioned` where a folder holds a table, otherwise by `load_sprites`."""
     folder = Path(config.dataset).expanduser()
     has_table = folder.is_dir() and any(path.suffix.lower() in TABLE_SUFFIXES for path in folder.iterdir())

@@ -11,12 +11,12 @@ import pytest
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import PokemonLDMPipeline
 from sprite_diffusers.trainers.config import ObjectiveConfig, TrainerConfig
+from sprite_diffusers.trainers.stages import StagesConfig
 from sprite_diffusers.trainers.text_to_sprite.run import PokemonSettings, fit_pokemon
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
     CaptionDataConfig,
     DiffusionStageConfig,
-    StagesConfig,
     TextConfig,
     VAEStageConfig,
 )

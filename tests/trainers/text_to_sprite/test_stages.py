@@ -18,13 +18,13 @@ from sprite_diffusers.pipelines import PokemonLDMPipeline
 from sprite_diffusers.pipelines.sprite_io import text_direction
 from sprite_diffusers.trainers.clip_data import load_captions
 from sprite_diffusers.trainers.config import ObjectiveConfig, TrainerConfig, parse_config
+from sprite_diffusers.trainers.stages import StagesConfig
 from sprite_diffusers.trainers.text_to_sprite.data import build_image_augmentation, captioned_split
 from sprite_diffusers.trainers.text_to_sprite.diffusion_stage import DiffusionStageTrainer, build_text_unet
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
     CaptionDataConfig,
     DiffusionStageConfig,
-    StagesConfig,
     TextConfig,
     VAEStageConfig,
 )

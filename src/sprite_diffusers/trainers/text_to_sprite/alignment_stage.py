@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from ...models.clip import LoadedClip
 from ...objectives import Objective
 from ...pipelines import PokemonLDMPipeline
 from ...pipelines.sprite_io import normalize_latents, per_channel, text_direction
-from .base import StageTrainer
+from ..stage_trainer import StageTrainer
 from .diffusion_stage import encode_split, preview_grid
 from .settings import AlignmentStageConfig
-from .vae_stage import FACTS_FILE
 
 RECONSTRUCTED = 4  # images of a batch that are decoded: at full size they cost more than all the rest
 
@@ -109,7 +107,7 @@ class AlignmentStageTrainer(StageTrainer):
         options: those of `StageTrainer`.
     """
 
-    name = "pokemon-stage3"
+    name, number = "pokemon-stage3", 3
 
     def __init__(
         self,
@@ -147,8 +145,7 @@ class AlignmentStageTrainer(StageTrainer):
 
     def save(self, directory: Path) -> None:
         hub.export(self.pipeline, directory)
-        facts = {"stage": 3, "data_fingerprint": self.report.fingerprint, **self.groups}
-        (directory / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        self.write_facts(directory)
 
     # ---- parts --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from ...objectives import Objective, build_objective
 from ...pipelines import PokemonLDMPipeline
 from ...pipelines.sprite_io import encode_prompts, normalize_latents, text_direction
 from ..config import ObjectiveConfig
-from .base import PREVIEWS, StageTrainer
+from ..stage_trainer import PREVIEWS, StageTrainer
 from .data import CaptionedSplit
 from .settings import DiffusionStageConfig
-from .vae_stage import FACTS_FILE
 
 
 def build_text_unet(stage: DiffusionStageConfig, channels: int, size: int, text_width: int) -> UNet2DConditionModel:
@@ -112,7 +110,7 @@ class DiffusionStageTrainer(StageTrainer):
         options: those of `StageTrainer`.
     """
 
-    name = "pokemon-stage2"
+    name, number = "pokemon-stage2", 2
 
     def __init__(
         self,
@@ -148,9 +146,7 @@ class DiffusionStageTrainer(StageTrainer):
             self.no_text = encode_prompts(tokenizer, text_encoder.to(device).eval(), [""], max_length, device)
 
     def training_step(self, micro_step: int) -> torch.Tensor:
-        position = micro_step * self.accelerator.num_processes + self.accelerator.process_index
-        generator = torch.Generator().manual_seed((self.config.seed << 40) + 2 * position)
-        rows = self.sampler.indices(micro_step)
+        rows, generator = self.draw(micro_step)
         versions = torch.randint(len(self.train_latents), (len(rows),), generator=generator)
         dropped = torch.rand(len(rows), generator=generator) < self.stage.caption_dropout
         embeds, mask = self._text(self.train, rows, dropped, generator)
@@ -168,8 +164,7 @@ class DiffusionStageTrainer(StageTrainer):
 
     def save(self, directory: Path) -> None:
         hub.export(self.pipeline(), directory)
-        facts = {"stage": 2, "data_fingerprint": self.report.fingerprint, **self.groups}
-        (directory / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        self.write_facts(directory)
 
     def pipeline(self) -> PokemonLDMPipeline:
         """The pipeline around the network as it is now."""

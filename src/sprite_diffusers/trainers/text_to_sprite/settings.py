@@ -7,14 +7,6 @@ from typing import Literal
 
 from ...errors import SpriteError
 
-# The settings of `TrainerConfig` that each stage has for itself, by their names there.
-STAGE_FIELDS = {
-    "num_train_epochs": "epochs",
-    "max_train_minutes": "minutes",
-    "train_batch_size": "batch_size",
-    "learning_rate": "learning_rate",
-}
-
 
 @dataclass
 class CaptionDataConfig:
@@ -161,17 +153,3 @@ class AlignmentStageConfig:
     consistency_weight: float = field(
         default=1.0, metadata={"help": "Weight of what the frozen networks lose by the new text features."}
     )
-
-
-@dataclass
-class StagesConfig:
-    """Which stages run, and where what they need lies."""
-
-    stage: Literal["all", "1", "2", "3"] = field(default="all", metadata={"help": "What is trained."})
-    stage1_model: str | None = field(
-        default=None, metadata={"help": "Folder of stage 1, for stages 2 and 3; <output_dir>/stage1 if not given."}
-    )
-    stage2_model: str | None = field(
-        default=None, metadata={"help": "Folder of stage 2, for stage 3; <output_dir>/stage2 if not given."}
-    )
-    resume: bool = field(default=False, metadata={"help": "Go on where the stages of --output_dir were interrupted."})

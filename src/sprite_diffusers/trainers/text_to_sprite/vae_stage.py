@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,8 @@ from ... import hub
 from ...data import from_tensor, make_grid
 from ...models.perceptual import LaplacianPyramidLoss, PerceptualLoss
 from ...models.text_vae import TextConditionedVAE
-from .base import PREVIEWS, StageTrainer
+from ..stage_trainer import PREVIEWS, StageTrainer
 from .settings import VAEStageConfig
-
-FACTS_FILE = "stage.json"
 
 
 class TextVAELoss(torch.nn.Module):
@@ -92,7 +89,7 @@ class VAEStageTrainer(StageTrainer):
         options: those of `StageTrainer`.
     """
 
-    name = "pokemon-stage1"
+    name, number = "pokemon-stage1", 1
 
     def __init__(
         self, stage: VAEStageConfig, perceptual: PerceptualLoss | LaplacianPyramidLoss | None, **options: Any
@@ -140,5 +137,4 @@ class VAEStageTrainer(StageTrainer):
 
     def save(self, directory: Path) -> None:
         hub.export(self.vae, directory)
-        facts = {"stage": 1, "data_fingerprint": self.report.fingerprint, **self.groups}
-        (directory / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        self.write_facts(directory)

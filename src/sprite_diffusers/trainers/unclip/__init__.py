@@ -1,0 +1,1 @@
+"""The small unCLIP in stages: prior, decoder, super-resolution."""

@@ -9,6 +9,7 @@ import torch
 
 from ...errors import SpriteError
 from ...rewards import Calibration, DifferentiableReward, reward_names
+from .lora import without_lora
 from .losses import draft_k
 from .policies import Policy
 from .settings import RLConfig
@@ -17,6 +18,9 @@ from .transitions import sampling_steps, transition
 
 class DRaFT:
     """Minus the calibrated reward of images that are drawn with a graph.
+
+    ``config.kl_weight`` holds the steps with a graph near those of the model without its LoRA: it multiplies the mean squared
+    difference of what both lead to, the divergence of two Gaussians but for their variance, which the last step has not.
 
     Args:
         config: settings.
@@ -45,12 +49,18 @@ class DRaFT:
         generator = torch.Generator(device).manual_seed(seed)
         conditions = self.policy.conditions(prompts, seed)
         pairs = sampling_steps(scheduler)
+        departures: list[torch.Tensor] = []
 
         def take(latents: torch.Tensor, index: int) -> torch.Tensor:
-            t, prev_t = pairs[index]
-            output = model(latents, torch.as_tensor(t, device=device), conditions)
-            options = {"eta": config.eta, "noise_level": config.noise_level}
-            return transition(scheduler, output, t, prev_t, latents, **options).sample(generator)
+            (t, prev_t), options = pairs[index], {"eta": config.eta, "noise_level": config.noise_level}
+            timestep = torch.as_tensor(t, device=device)
+            step = transition(scheduler, model(latents, timestep, conditions), t, prev_t, latents, **options)
+            if config.kl_weight and torch.is_grad_enabled():
+                with without_lora(self.policy.network):
+                    output = self.policy(latents.detach(), timestep, conditions)
+                    reference = transition(scheduler, output, t, prev_t, latents.detach(), **options)
+                departures.append((step.mean - reference.mean).square().mean())
+            return step.sample(generator)
 
         latents = draft_k(take, self.policy.noise(len(prompts), generator), len(pairs), config.draft_k)
         images = self.policy.images(latents, conditions)
@@ -59,4 +69,7 @@ class DRaFT:
             scores, scale = reward.score(images, list(prompts)), calibration.scale(name)
             total = total + weight * ((scores - scale.mean) / scale.sd).mean()
             figures[f"{name}/mean"] = float(scores.detach().mean())
-        return -total / sum(abs(weight) for weight in self.weights), figures
+        loss = -total / sum(abs(weight) for weight in self.weights)
+        if departures:
+            loss = loss + config.kl_weight * torch.stack(departures).sum()
+        return loss, figures

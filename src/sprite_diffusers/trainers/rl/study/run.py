@@ -42,6 +42,13 @@ class StudyConfig:
     trial_steps: int | None = field(
         default=None, metadata={"help": "Optimizer steps of a trial; as many as of a fold if not given."}
     )
+    training_reward_weights: list[float] | None = field(
+        default=None,
+        metadata={
+            "help": "Weights to train with, of trial 0: more for a reward that would fall. --reward_weights, which gains are "
+            "reported by, if not given."
+        },
+    )
     search_lora_rank: list[int] = field(default_factory=lambda: [4, 8, 16], metadata={"help": "Ranks to try."})
     search_lora_alpha: list[str] = field(
         default_factory=lambda: ["1x", "2x"],
@@ -55,7 +62,7 @@ class StudyConfig:
     search_weights_concentration: float = field(
         default=10.0,
         metadata={
-            "help": "Weights of rewards to try are spread around --reward_weights, less so the higher this is; 0 keeps them. "
+            "help": "Weights of rewards to try are spread around those of trial 0, less so the higher this is; 0 keeps them. "
             "The objective does not depend on them."
         },
     )
@@ -129,6 +136,8 @@ class Study:
         self.rewards, self.untrained = build_rewards(settings.rewards, self.device)
         self.names = reward_names(self.rewards)
         self.weights = reward_weights(self.names, settings.rewards.reward_weights)
+        trained_by = settings.study.training_reward_weights or settings.rewards.reward_weights
+        self.training_weights = reward_weights(self.names, trained_by)
         prompts = load_prompts(source.prompts, source.prompt_column, source.max_prompts, trainer.seed)
         self.split = split_prompts(
             prompts, settings.study.folds, settings.study.test_share, trainer.seed, source.group_threshold
@@ -353,7 +362,7 @@ class Study:
             "lora_alpha": 2 * rl.lora_rank if rl.lora_alpha is None else rl.lora_alpha,
             "lora_dropout": rl.lora_dropout,
             "learning_rate": self.settings.trainer.learning_rate,
-            "reward_weights": dict(zip(self.names, self.weights, strict=True)),
+            "reward_weights": dict(zip(self.names, self.training_weights, strict=True)),
         }
 
     def _write(self, path: Path, content: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
     accelerate launch training/train_unclip_rl.py --config unclip_rl_cpu --pipeline outputs/unclip ...
 
-On Karlo with the published scorers (aesthetic, CLIP, PickScore, HPSv2.1), on one GPU of 24 GB or more:
+On Karlo with the published scorers (aesthetic, CLIP, PickScore, HPSv2.1), on one GPU of 40 GB or more:
 
     accelerate launch --mixed_precision bf16 training/train_unclip_rl.py --config unclip_rl_karlo
 

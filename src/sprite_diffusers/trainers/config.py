@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import sys
 from collections.abc import Sequence
@@ -370,6 +371,10 @@ class LatentConfig:
                 raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 1 or more.")
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults beside the flags, and commands in a description on lines of their own."""
+
+
 class _Parser(TrlParser):
     def error(self, message: str) -> NoReturn:
         raise SpriteError(f"{message}; see --help.")
@@ -407,7 +412,7 @@ def parse_config(
         name = arg[2:].split("=")[0].replace("-", "_")
         if arg.startswith("--") and name not in flags:
             raise SpriteError(f"Unknown flag --{name}.{_suggest(name, known)} See --help.")
-    parser = _Parser(dataclass_types, description=description, allow_abbrev=False)
+    parser = _Parser(dataclass_types, description=description, formatter_class=_Help, allow_abbrev=False)
     return parser.parse_args_and_config(args)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
@@ -37,6 +38,13 @@ def tiny_unet(channels: int = 4, num_class_embeds: int | None = None, size: int 
 
 def flow_scheduler() -> DPMSolverMultistepScheduler:
     return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerator():
+    """No test inherits the precision or the processes of the one before it."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

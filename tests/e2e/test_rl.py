@@ -27,7 +27,7 @@ def test_two_processes_share_the_rollouts(in_tmp_path, class_cond):
     assert "after 2 steps, 48 images" in done.stdout + done.stderr  # 2 rollouts x 12 images x 2 processes
     rows = (in_tmp_path / "out" / "evaluations.csv").read_text(encoding="utf-8").splitlines()
     assert [row.split(",")[1] for row in rows] == ["queries", "0", "24", "48"]
-    assert json.loads((in_tmp_path / "out" / "rl.json").read_text())["rl"]["estimator"] == "nft"
+    assert json.loads((in_tmp_path / "out" / "rl.json").read_text())["rl"]["estimator"] == "draft"
     pipeline = ClassCondPipeline.from_pretrained("base")
     pipeline.load_lora_weights("out")
     assert len(pipeline("food").images) == 1

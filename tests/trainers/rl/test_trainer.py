@@ -61,7 +61,7 @@ def trainer(tmp_path, estimator: str = "nft", rl: dict | None = None, the_task: 
 
 @pytest.mark.parametrize("estimator", ["ddpo", "grpo", "rloo", "nft", "draft"])
 def test_every_estimator_raises_a_toy_reward(tmp_path, estimator):
-    tuner = trainer(tmp_path, estimator, {"kl_weight": 1e-3} if estimator == "grpo" else None)
+    tuner = trainer(tmp_path, estimator, {"kl_weight": 1e-3} if estimator in ("grpo", "draft") else None)
     result = tuner.fit()
     assert result.status == "finished"
     assert tuner.history[-1]["gain"] > 0.2  # standard deviations of the base

@@ -68,7 +68,7 @@ class Estimator(ABC):
         return {
             "image": steps.image, "sample": steps.sample, "prev_sample": steps.prev_sample, "timestep": steps.timestep,
             "prev_timestep": steps.prev_timestep, "log_prob": steps.log_prob,
-            "advantage": advantages.to(weight.device)[steps.image] * weight, "weight": weight,
+            "advantage": advantages.to(weight.device)[steps.image] * weight,
         }  # fmt: skip
 
     def _transition(self, output: torch.Tensor, rows: Table) -> Any:

@@ -158,7 +158,8 @@ class RLTrainer(Trainer):
         step, micro = divmod(micro_step, self.micro_batches)
         number, update = divmod(step, self.rl.updates_per_rollout)
         if self.draft is not None:
-            prompts = [str(prompt) for prompt in np.array_split(self._prompts(step), self.micro_batches)[micro]]
+            shared = np.array_split(self._prompts(number), self.rl.updates_per_rollout)[update]
+            prompts = [str(prompt) for prompt in np.array_split(shared, self.micro_batches)[micro]]
             loss, figures = self.draft.loss(self.model, prompts, self.calibration, self._seed(step) + (micro << 20))
             self._log({f"rewards/{name}": value for name, value in figures.items()})
             return loss

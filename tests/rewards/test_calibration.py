@@ -14,6 +14,7 @@ from sprite_diffusers.rewards import (
     Calibration,
     NumColorsReward,
     PaletteFitReward,
+    balanced_weights,
     composite,
     gather_rewards,
     normalize_then_sum,
@@ -81,6 +82,22 @@ def test_sum_then_normalize_is_trls(scale):
     torch.testing.assert_close(sum_then_normalize(columns, groups=PROMPTS, scale=scale), expected)
     assert expected[5] == 0
     assert expected.abs().max() > 0.1
+
+
+def test_balanced_weights_are_the_gradient_of_the_soft_minimum():
+    weights, sharpness = [0.4, 0.4, 0.15, 0.05], 4.0
+    gains = torch.tensor([0.7, -0.1, 0.2, 0.0], dtype=torch.float64, requires_grad=True)
+    soft_minimum = (
+        -torch.logsumexp(torch.tensor(weights, dtype=torch.float64).log() - sharpness * gains, 0) / sharpness
+    )
+    soft_minimum.backward()
+    balanced = balanced_weights(weights, gains.tolist(), sharpness)
+    assert balanced == pytest.approx(gains.grad.tolist(), abs=1e-12)
+    assert balanced_weights(weights, gains.tolist(), 0.0) == pytest.approx(weights)
+    # a reward to be avoided that has risen has lost
+    rising, falling = balanced_weights([0.5, -0.5], [0.0, 0.5], 2.0), balanced_weights([0.5, -0.5], [0.0, -0.5], 2.0)
+    assert rising[1] < falling[1] < 0
+    assert sum(map(abs, rising)) == pytest.approx(1.0)
 
 
 def test_normalize_then_sum_is_trls():

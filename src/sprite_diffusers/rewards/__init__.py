@@ -8,6 +8,7 @@ from .clip_alignment import ClipAlignmentReward
 from .combine import (
     COMBINATIONS,
     DEFAULT_WEIGHTS,
+    balanced_weights,
     composite,
     normalize_then_sum,
     reward_table,
@@ -46,6 +47,7 @@ __all__ = [
     "Reward",
     "Scale",
     "SymmetryReward",
+    "balanced_weights",
     "composite",
     "gather_rewards",
     "load_head",

@@ -6,6 +6,7 @@ the base model's scale first, with `Calibration.normalize`, or use `normalize_th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import torch
@@ -41,6 +42,28 @@ def reward_weights(names: Sequence[str], weights: Weights = None) -> list[float]
     if not all(torch.tensor(values, dtype=torch.float64).isfinite()) or not any(values):
         raise SpriteError(f"reward weights are {values}: give finite numbers, not all of them 0.")
     return values
+
+
+def balanced_weights(weights: Sequence[float], gains: Sequence[float], sharpness: float) -> list[float]:
+    """The gradient of the soft minimum of gains: weights that ask most for the reward that has gained least.
+
+    With weights w, of sum 1, and gains g, ``-log(sum(w exp(-sharpness g))) / sharpness`` lies between their mean and their
+    minimum; its derivatives are ``w exp(-sharpness g)`` over their sum.
+
+    Args:
+        weights: one per reward; that of a reward to be avoided is negative, and its gain counts the other way.
+        gains: in standard deviations of the base.
+        sharpness: 0 returns the weights; the larger, the nearer to the minimum.
+
+    Returns:
+        Weights whose absolute values have the same sum.
+    """
+    signed = [gain if weight >= 0 else -gain for weight, gain in zip(weights, gains, strict=True)]
+    powers = [
+        weight * math.exp(sharpness * (min(signed) - gain)) for weight, gain in zip(weights, signed, strict=True)
+    ]
+    total = sum(map(abs, weights)) / sum(map(abs, powers))
+    return [total * power for power in powers]
 
 
 def reward_table(values: Mapping[str, Values]) -> torch.Tensor:

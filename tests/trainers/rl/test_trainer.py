@@ -29,6 +29,13 @@ class Brightness(DifferentiableReward):
         return images[:, :3].mean(dim=(1, 2, 3))
 
 
+class Darkness(Brightness):
+    """What brightness lacks."""
+
+    def compute(self, images, prompts, **metadata):
+        return 1 - super().compute(images, prompts, **metadata)
+
+
 def redness(images, prompts, **columns):
     return [float(image[0].mean()) for image in images]
 
@@ -220,6 +227,22 @@ def test_a_broken_scorer_is_named(tmp_path, answer, message):
 
     with pytest.raises(SpriteError, match=message):
         trainer(tmp_path, the_task=task(rewards=[broken]))
+
+
+def test_balanced_rewards_are_not_bought_with_each_other(tmp_path):
+    """Brightness, of three quarters of the weight, against darkness: their sum is for one, their soft minimum for neither."""
+
+    def gain(balance: float) -> float:
+        brightness = Brightness("brightness", background="white")
+        darkness = Darkness("darkness", background="white")
+        rewards = task(rewards=[brightness, darkness], weights=[0.75, 0.25])
+        tuner = trainer(tmp_path / str(balance), "nft", {"reward_balance": balance}, rewards, validation_steps=2)
+        tuner.fit()
+        return tuner.history[-1]["rewards/brightness"] - tuner.history[0]["rewards/brightness"]
+
+    plain, balanced = gain(0.0), gain(10.0)
+    assert plain > 1.0
+    assert abs(balanced) < 0.3 * plain
 
 
 def test_weights_must_be_as_many_as_rewards(tmp_path):

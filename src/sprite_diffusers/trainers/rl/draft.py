@@ -25,14 +25,14 @@ class DRaFT:
     Args:
         config: settings.
         policy: what is trained.
-        rewards, weights: as many of one as of the other.
+        rewards: to follow.
 
     Raises:
         SpriteError: a reward without gradient.
     """
 
-    def __init__(self, config: RLConfig, policy: Policy, rewards: Sequence[Callable], weights: Sequence[float]):
-        self.config, self.policy, self.weights = config, policy, weights
+    def __init__(self, config: RLConfig, policy: Policy, rewards: Sequence[Callable]):
+        self.config, self.policy = config, policy
         self.rewards: dict[str, Any] = dict(zip(reward_names(rewards), rewards, strict=True))
         plain = [name for name, reward in self.rewards.items() if not isinstance(reward, DifferentiableReward)]
         if plain:
@@ -42,9 +42,9 @@ class DRaFT:
             )
 
     def loss(
-        self, model: Any, prompts: Sequence[str], calibration: Calibration, seed: int
+        self, model: Any, prompts: Sequence[str], calibration: Calibration, weights: Sequence[float], seed: int
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Of one image per prompt, and the mean of each reward; `seed` is of all that is drawn."""
+        """Of one image per prompt, and the mean of each reward; a weight for each; `seed` is of all that is drawn."""
         config, scheduler, device = self.config, self.policy.scheduler, self.policy.device
         generator = torch.Generator(device).manual_seed(seed)
         conditions = self.policy.conditions(prompts, seed)
@@ -65,11 +65,11 @@ class DRaFT:
         latents = draft_k(take, self.policy.noise(len(prompts), generator), len(pairs), config.draft_k)
         images = self.policy.images(latents, conditions)
         total, figures = torch.zeros((), device=device), {}
-        for (name, reward), weight in zip(self.rewards.items(), self.weights, strict=True):
+        for (name, reward), weight in zip(self.rewards.items(), weights, strict=True):
             scores, scale = reward.score(images, list(prompts)), calibration.scale(name)
             total = total + weight * ((scores - scale.mean) / scale.sd).mean()
             figures[f"{name}/mean"] = float(scores.detach().mean())
-        loss = -total / sum(abs(weight) for weight in self.weights)
+        loss = -total / sum(abs(weight) for weight in weights)
         if departures:
             loss = loss + config.kl_weight * torch.stack(departures).sum()
         return loss, figures

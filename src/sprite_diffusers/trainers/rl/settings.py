@@ -71,6 +71,13 @@ class RLConfig:
         default="sum_then_normalize",
         metadata={"help": "Calibrated rewards are added, or each brought to its group's scale first."},
     )
+    reward_balance: float = field(
+        default=0.0,
+        metadata={
+            "help": "Above 0, the soft minimum of the rewards' gains is trained instead of their sum, so that none falls for "
+            "another: after each evaluation a weight shrinks by this times the gain of its reward, in sd of the base and nats."
+        },
+    )
     lora_rank: int = field(default=8, metadata={"help": "Rank of the LoRA."})
     lora_alpha: int | None = field(default=None, metadata={"help": "Its alpha; twice the rank if not given."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Its dropout; not with ddpo and grpo."})
@@ -111,8 +118,9 @@ class RLConfig:
             raise SpriteError(f"--timestep_fraction is {self.timestep_fraction}, but must be above 0 and at most 1.")
         if not 0 <= self.lora_dropout < 1:
             raise SpriteError(f"--lora_dropout is {self.lora_dropout}, but must be at least 0 and below 1.")
-        if self.kl_weight < 0 or self.early_stopping_min_delta < 0:
-            raise SpriteError("--kl_weight and --early_stopping_min_delta must be 0 or more.")
+        for name in ("kl_weight", "early_stopping_min_delta", "reward_balance"):
+            if not getattr(self, name) >= 0:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")
         if self.lora_dropout and self.estimator in RATIO_ESTIMATORS:
             raise SpriteError(
                 f"--lora_dropout {self.lora_dropout} with --estimator {self.estimator}: its importance ratios compare the "

@@ -22,6 +22,7 @@ from ...data import EpochSampler
 from ...errors import SpriteError
 from ...rewards import (
     Calibration,
+    balanced_weights,
     composite,
     gather_rewards,
     normalize_then_sum,
@@ -119,7 +120,7 @@ class RLTrainer(Trainer):
         self.policy = build_policy(task.pipeline, rl.sampling_steps, rl.sampling_guidance, rl.prior_images_per_prompt)
         self.policy.check_prompts([*task.train_prompts, *task.eval_prompts])
         is_draft = rl.estimator == "draft"
-        self.draft = DRaFT(rl, self.policy, task.rewards, self.weights) if is_draft else None
+        self.draft = DRaFT(rl, self.policy, task.rewards) if is_draft else None
         self.estimator = ESTIMATORS["nft" if is_draft else rl.estimator](rl, self.policy)
         if rl.gradient_checkpointing:
             self.policy.network.enable_gradient_checkpointing()
@@ -149,7 +150,7 @@ class RLTrainer(Trainer):
         self.history: list[dict[str, float]] = []
         self.calibration = self._calibrate()
         self.base_evaluation = self._evaluate()
-        self.best_values = self._composites(self.base_evaluation)
+        self.best_rewards = dict(self.base_evaluation.rewards)
         self._begin_at_base()
 
     # ---- what the loop asks for ---------------------------------------------------------------------------------
@@ -160,7 +161,10 @@ class RLTrainer(Trainer):
         if self.draft is not None:
             shared = np.array_split(self._prompts(number), self.rl.updates_per_rollout)[update]
             prompts = [str(prompt) for prompt in np.array_split(shared, self.micro_batches)[micro]]
-            loss, figures = self.draft.loss(self.model, prompts, self.calibration, self._seed(step) + (micro << 20))
+            weights = self._balanced_weights(self.history[-1])
+            loss, figures = self.draft.loss(
+                self.model, prompts, self.calibration, weights, self._seed(step) + (micro << 20)
+            )
             self._log({f"rewards/{name}": value for name, value in figures.items()})
             return loss
         if self.rollout is None or self.rollout.number != number:
@@ -185,13 +189,16 @@ class RLTrainer(Trainer):
 
     def is_better(self, figures: dict[str, float]) -> bool:
         """Better than the best by `early_stopping_min_delta` and by a standard error of the difference over prompts."""
-        values = self._composites(self.evaluation)
-        differences = np.array(values) - np.array(self.best_values)
+        weights = self._balanced_weights(self._reward_means(self.best_rewards))
+        after, before = (
+            self._composites(rewards, weights) for rewards in (self.evaluation.rewards, self.best_rewards)
+        )
+        differences = np.array(after) - np.array(before)
         by_prompt = differences.reshape(len(self.task.eval_prompts), -1).mean(axis=1)
         error = by_prompt.std(ddof=1) / math.sqrt(len(by_prompt)) if len(by_prompt) > 1 else 0.0
         better = bool(by_prompt.mean() > max(self.rl.early_stopping_min_delta, error))
         if better:
-            self.best_values = values
+            self.best_rewards = self.evaluation.rewards
         return better
 
     @torch.no_grad()
@@ -263,11 +270,11 @@ class RLTrainer(Trainer):
         gathered = gather_object([(values, prompts)])
         columns = {name: [value for part, _ in gathered for value in part[name]] for name in values}
         groups = [prompt for _, part in gathered for prompt in part]
-        scaled = self.calibration.normalize(columns)
+        scaled, weights = self.calibration.normalize(columns), self._balanced_weights(self.history[-1])
         if self.rl.combine_rewards == "sum_then_normalize":
-            totals = without_gaps(composite(scaled, self.weights), groups)
+            totals = without_gaps(composite(scaled, weights), groups)
         else:
-            totals = normalize_then_sum(scaled, self.weights, groups)
+            totals = normalize_then_sum(scaled, weights, groups)
         advantages = self.estimator.advantages(totals, groups)
         self.spread.check(advantages)
         figures = {"rewards/composite/mean": float(totals.mean()), "rewards/composite/std": float(totals.std())}
@@ -314,13 +321,12 @@ class RLTrainer(Trainer):
 
     def figures(self, evaluation: Evaluation) -> dict[str, float]:
         """Of an evaluation, beside the base's."""
-        value = _mean(self._composites(evaluation))
-        scaled = self.calibration.normalize(evaluation.rewards)
+        value = _mean(self._composites(evaluation.rewards))
         figures = {
             "loss": -value,
             "composite": value,
-            "gain": value - _mean(self._composites(self.base_evaluation)),
-            **{f"rewards/{name}": mean(column) for name, column in scaled.items()},
+            "gain": value - _mean(self._composites(self.base_evaluation.rewards)),
+            **self._reward_means(evaluation.rewards),
         }
         if self.rl.eval_images_per_prompt > 1:
             figures["diversity"] = evaluation.diversity / self.base_evaluation.diversity
@@ -328,9 +334,20 @@ class RLTrainer(Trainer):
             figures["untrained"] = mean(evaluation.untrained)
         return figures
 
-    def _composites(self, evaluation: Evaluation) -> list[float]:
-        values = evaluation.composites(self.calibration, self.weights)
-        return without_gaps(values, evaluation.prompts).tolist()
+    def _composites(self, rewards: dict[str, Values], weights: Sequence[float] | None = None) -> list[float]:
+        """Of raw rewards of the evaluation's images; weighted as the task says, if not by `weights`."""
+        values = composite(self.calibration.normalize(rewards), self.weights if weights is None else weights)
+        return without_gaps(values, self.base_evaluation.prompts).tolist()
+
+    def _reward_means(self, rewards: dict[str, Values]) -> dict[str, float]:
+        """Of raw rewards of the evaluation's images, on the calibrated scale."""
+        return {f"rewards/{name}": mean(column) for name, column in self.calibration.normalize(rewards).items()}
+
+    def _balanced_weights(self, means: dict[str, float]) -> list[float]:
+        """The weights for a model whose `_reward_means` are these; those of the task without ``rl.reward_balance``."""
+        base = self.history[0]
+        gains = [means[f"rewards/{name}"] - base[f"rewards/{name}"] for name in self.reward_names]
+        return balanced_weights(self.weights, gains, self.rl.reward_balance)
 
     def _calibrate(self) -> Calibration:
         """That of the task; or the base's, on training prompts."""
@@ -345,7 +362,8 @@ class RLTrainer(Trainer):
 
     def _begin_at_base(self) -> None:
         """What is to be beaten: the base itself; and what its collapse would be measured by."""
-        self.state.best_loss = -_mean(self.best_values)
+        value = _mean(self._composites(self.base_evaluation.rewards))
+        self.state.best_loss = -value
         if self.config.early_stopping_patience is not None:
             self.best_weights = [tensor.detach().clone() for tensor in self._kept_tensors()]
         base, self.collapse = self.base_evaluation, None
@@ -353,7 +371,7 @@ class RLTrainer(Trainer):
         spread = np.array([value for value in base.untrained if value is not None])
         if len(spread) > 1 and self.rl.eval_images_per_prompt > 1:
             self.collapse = CollapseGuard(
-                reward=_mean(self.best_values),
+                reward=value,
                 held_out=float(spread.mean()),
                 diversity=base.diversity,
                 held_out_sd=float(spread.std(ddof=1)),
@@ -386,7 +404,7 @@ class RLTrainer(Trainer):
             "spread": asdict(self.spread),
             "collapse": None if self.collapse is None else asdict(self.collapse),
             "history": self.history,
-            "best_values": self.best_values,
+            "best_rewards": self.best_rewards,
         }
         rollout = self.rollout
         if rollout is not None:
@@ -404,7 +422,7 @@ class RLTrainer(Trainer):
         self.estimator.restore(memory["estimator"])
         self.spread = SpreadGuard(**memory["spread"])
         self.collapse = None if memory["collapse"] is None else CollapseGuard(**memory["collapse"])
-        self.history, self.best_values = memory["history"], memory["best_values"]
+        self.history, self.best_rewards = memory["history"], memory["best_rewards"]
         if "rollout" in memory:
             parts: dict[str, Table] = {"table": {}, "conditions": {}}
             for name, tensor in load_file(self._rollout_file(directory)).items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sprite_diffusers import hub
+from sprite_diffusers.pixels import load_palette
 from sprite_diffusers.report.figures import tuning_plot
 from sprite_diffusers.report.page import Paragraph, to_markdown
 from sprite_diffusers.report.reward_curves import PUBLISHED, Curve
@@ -28,10 +29,7 @@ from sprite_diffusers.trainers.config import TrainerConfig
 from sprite_diffusers.trainers.rl.settings import RLConfig
 from sprite_diffusers.trainers.rl.trainer import RLTask, RLTrainer
 
-PICO_8 = [
-    "#000000", "#1d2b53", "#7e2553", "#008751", "#ab5236", "#5f574f", "#c2c3c7", "#fff1e8",
-    "#ff004d", "#ffa300", "#ffec27", "#00e436", "#29adff", "#83769c", "#ff77a8", "#ffccaa",
-]  # fmt: skip
+PICO_8 = load_palette("pico-8").hex
 LOOP = {"use_ema": False, "checkpointing_steps": 10**6, "preview_steps": 10**6, "logging_steps": 10}
 COMMON = {
     "lora_rank": 4,

@@ -16,14 +16,15 @@ from .sprite_io import (
     enable_adapters_on,
     resolve_class_labels,
 )
+from .sprite_palette import Color, Colors
 
 
 class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
     r"""Class-conditional sprite generation with classifier-free guidance (https://arxiv.org/abs/2207.12598).
 
     Args:
-        unet: denoiser with a class embedding, on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]``; four
-            channels are RGBA with premultiplied colour. One embedding more than there are classes means that the
+        unet: denoiser with a class embedding, on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]`` (see also
+            `patch_size`); four channels are RGBA with premultiplied colour. One embedding more than there are classes means that the
             last one is the null class of classifier-free guidance.
         scheduler: any diffusers scheduler that fits the network's prediction type; swap it with
             ``pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)``.
@@ -31,8 +32,10 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         default_num_inference_steps: used when a call gives none.
         default_guidance_scale: used when a call gives none.
         default_guidance_interval: used when a call gives none; all steps if not given.
-        image_size: sprites are cut to this size, if it is smaller than the network's ``sample_size``.
+        image_size: sprites are cut to this size, if it is smaller than what the network draws.
         binary_alpha: whether RGBA output has alpha 0 and 1 only.
+        patch_size: squares of so many pixels a side are one position of the network's, which then has
+            ``channels * patch_size**2`` channels (`torch.nn.functional.pixel_unshuffle`).
     """
 
     model_cpu_offload_seq = "unet"
@@ -47,6 +50,7 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         default_guidance_interval: list[float] | None = None,
         image_size: int | None = None,
         binary_alpha: bool = True,
+        patch_size: int = 1,
     ):
         super().__init__()
         enable_adapters_on(unet)
@@ -63,6 +67,7 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             default_guidance_interval=list(default_guidance_interval or (0.0, 1.0)),
             image_size=image_size,
             binary_alpha=binary_alpha,
+            patch_size=patch_size,
         )
 
     @torch.no_grad()
@@ -80,6 +85,9 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
         guidance_interval: tuple[float, float] | None = None,
         scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites of the given classes.
 
@@ -89,7 +97,7 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             guidance_scale: strength of classifier-free guidance; on if above 1; the model's own default if not given.
             num_images_per_prompt: sprites per entry of `class_labels`.
             generator: one, or one per image, for reproducible noise.
-            latents: initial noise ``(batch, channels, sample_size, sample_size)``, standard normal.
+            latents: initial noise ``(batch, *latent_shape)``, standard normal.
             output_type: ``"pil"``, ``"np"`` ``(batch, H, W, C)`` in ``[0, 1]``, ``"pt"`` ``(batch, C, H, W)`` in
                 ``[0, 1]``, or ``"latent"`` (network space, ``[-1, 1]``).
             return_dict: whether to return an `ImagePipelineOutput` instead of a tuple.
@@ -98,6 +106,10 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             guidance_interval: guide only between these fractions of the steps, ``(0, 1)`` is all of them
                 (https://arxiv.org/abs/2404.07724).
             scale: whole-number enlargement of the output, nearest neighbour.
+            palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
+                the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
+            num_colors: at most so many colours in each sprite, of `palette` if that is given.
+            background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -107,7 +119,8 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
                 argument outside the above, or a scheduler that does not fit the network.
         """
         config = self.config
-        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        names = callback_on_step_end_tensor_inputs
+        self.check_call(output_type, names, scale, palette, num_colors, background)
         num_inference_steps = (
             config.default_num_inference_steps if num_inference_steps is None else num_inference_steps
         )
@@ -123,11 +136,10 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
                 guided = self.do_classifier_free_guidance and start <= (i + 0.5) / len(timesteps) <= stop
                 model_output = self.predict(self.scale_model_input(latents, t), t, labels, guided)
                 latents = self.scheduler_step(model_output, t, latents, generator)
-                latents = self.run_callback(
-                    callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, {"latents": latents}
-                )["latents"]
+                tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
+                latents = tensors["latents"]
                 progress_bar.update()
 
-        images = self.postprocess(latents, output_type, scale)
+        images = self.postprocess(latents, output_type, scale, palette, num_colors, background)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)

@@ -23,6 +23,7 @@ from .sprite_io import (
     remove_background,
     text_direction,
 )
+from .sprite_palette import Color, Colors
 
 
 class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
@@ -173,6 +174,9 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         strength: float = 0.7,
         transparent: bool = False,
         scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions.
@@ -198,6 +202,10 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             strength: how much of it is redrawn: 0 hardly anything, 1 all of it.
             transparent: RGBA without the background, see `remove_background`.
             scale: whole-number enlargement of the output, nearest neighbour.
+            palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
+                the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
+            num_colors: at most so many colours in each sprite, of `palette` if that is given.
+            background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the U-Net; ``{"scale": 0.5}`` halves a LoRA.
 
         Returns:
@@ -206,7 +214,8 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         Raises:
             ValueError: an argument outside the above, or a scheduler that does not fit the network.
         """
-        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        names = callback_on_step_end_tensor_inputs
+        self.check_call(output_type, names, scale, palette, num_colors, background, transparent)
         if num_inference_steps is None:
             num_inference_steps = self.config.default_num_inference_steps
         self._guidance_scale = self.config.default_guidance_scale if guidance_scale is None else guidance_scale
@@ -244,13 +253,14 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
                 latents = tensors["latents"]
                 model_output = self.predict(self.scale_model_input(latents, t), t, tensors, mask, negative_mask)
                 tensors["latents"] = self.scheduler_step(model_output, t, latents, generator)
-                tensors = self.run_callback(callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, tensors)
+                tensors = self.run_callback(callback_on_step_end, names, i, t, tensors)
                 progress_bar.update()
 
         images: Any = tensors["latents"]
         if output_type != "latent":
             decoded = self.decode(images, tensors["prompt_embeds"], mask)
-            images = self.postprocess(self.without_background(decoded) if transparent else decoded, output_type, scale)
+            decoded = self.without_background(decoded) if transparent else decoded
+            images = self.postprocess(decoded, output_type, scale, palette, num_colors, background)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 

@@ -9,19 +9,22 @@ import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
 from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, enable_adapters_on
+from .sprite_palette import Color, Colors
 
 
 class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
     r"""Unconditional sprite generation (DDPM, Ho et al. 2020, https://arxiv.org/abs/2006.11239; or rectified flow).
 
     Args:
-        unet: denoiser on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]``; four channels are RGBA with
-            premultiplied colour.
+        unet: denoiser on ``(batch, 3 | 4, sample_size, sample_size)`` in ``[-1, 1]`` (see also `patch_size`); four channels are
+            RGBA with premultiplied colour.
         scheduler: any diffusers scheduler that fits the network's prediction type; swap it with
             ``pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)``.
         default_num_inference_steps: used when a call gives none.
-        image_size: sprites are cut to this size, if it is smaller than the network's ``sample_size``.
+        image_size: sprites are cut to this size, if it is smaller than what the network draws.
         binary_alpha: whether RGBA output has alpha 0 and 1 only.
+        patch_size: squares of so many pixels a side are one position of the network's, which then has
+            ``channels * patch_size**2`` channels (`torch.nn.functional.pixel_unshuffle`).
     """
 
     model_cpu_offload_seq = "unet"
@@ -33,12 +36,16 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         default_num_inference_steps: int = 50,
         image_size: int | None = None,
         binary_alpha: bool = True,
+        patch_size: int = 1,
     ):
         super().__init__()
         enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
         self.register_to_config(
-            default_num_inference_steps=default_num_inference_steps, image_size=image_size, binary_alpha=binary_alpha
+            default_num_inference_steps=default_num_inference_steps,
+            image_size=image_size,
+            binary_alpha=binary_alpha,
+            patch_size=patch_size,
         )
 
     @torch.no_grad()
@@ -54,6 +61,9 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
         callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
         scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites.
 
@@ -62,13 +72,17 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             num_inference_steps: denoising steps; the model's own default if not given.
             num_images_per_prompt: multiplies `batch_size` (there is no prompt; kept for one signature everywhere).
             generator: one, or one per image, for reproducible noise.
-            latents: initial noise ``(batch, channels, sample_size, sample_size)``, standard normal.
+            latents: initial noise ``(batch, *latent_shape)``, standard normal.
             output_type: ``"pil"``, ``"np"`` ``(batch, H, W, C)`` in ``[0, 1]``, ``"pt"`` ``(batch, C, H, W)`` in
                 ``[0, 1]``, or ``"latent"`` (network space, ``[-1, 1]``).
             return_dict: whether to return an `ImagePipelineOutput` instead of a tuple.
             callback_on_step_end: ``callback(pipe, step, timestep, {"latents": tensor}) -> dict`` after each step.
             callback_on_step_end_tensor_inputs: the tensors it is given.
             scale: whole-number enlargement of the output, nearest neighbour.
+            palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
+                the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
+            num_colors: at most so many colours in each sprite, of `palette` if that is given.
+            background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -76,7 +90,8 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         Raises:
             ValueError: an argument outside the above, or a scheduler that does not fit the network.
         """
-        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        names = callback_on_step_end_tensor_inputs
+        self.check_call(output_type, names, scale, palette, num_colors, background)
         if num_inference_steps is None:
             num_inference_steps = self.config.default_num_inference_steps
         latents = self.prepare_latents(batch_size * num_images_per_prompt, generator, latents)
@@ -87,11 +102,10 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             for i, t in enumerate(timesteps):
                 model_output = self.unet(self.scale_model_input(latents, t), t, return_dict=False)[0]
                 latents = self.scheduler_step(model_output, t, latents, generator)
-                latents = self.run_callback(
-                    callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, {"latents": latents}
-                )["latents"]
+                tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
+                latents = tensors["latents"]
                 progress_bar.update()
 
-        images = self.postprocess(latents, output_type, scale)
+        images = self.postprocess(latents, output_type, scale, palette, num_colors, background)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)

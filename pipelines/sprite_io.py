@@ -1,7 +1,7 @@
 """What all sprite pipelines share: labels, noise and pixels in and out, guidance, the portable folder, LoRA.
 
 This file travels with every published model (``pipeline.py`` imports it as ``.sprite_io``), so it depends on nothing
-but torch, diffusers and their own requirements.
+but torch, diffusers, their own requirements and ``sprite_palette.py`` beside it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DModel
 from diffusers.loaders import PeftAdapterMixin
 from diffusers.loaders.lora_base import LoraBaseMixin, _fetch_state_dict
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
+from .sprite_palette import (
+    Color,
+    Colors,
+    check_num_colors,
+    limit_colors,
+    parse_color,
+    parse_palette,
+    put_on_background,
+)
+
+HELPERS = ("sprite_io.py", "sprite_palette.py")  # the loader copies what pipeline.py imports itself, and no further
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 SHOWN_CUTS, SHOWN_CHARACTERS = 3, 300  # of prompts that are too long
 
@@ -51,7 +63,8 @@ class SpritePipelineMixin:
             return  # a class of a script or notebook is published as the pipeline it derives from
         source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
         # Read now: a later remote load of another model replaces the cached file this class came from.
-        cls._source_files = {"pipeline.py": source, "sprite_io.py": Path(__file__).read_text(encoding="utf-8")}
+        helpers = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in HELPERS}
+        cls._source_files = {"pipeline.py": source, **helpers}
         cls._source_class = cls.__name__
 
     # ---- the portable folder ------------------------------------------------------------------------------------
@@ -100,7 +113,10 @@ class SpritePipelineMixin:
                 config |= {name: [_module_file(part).stem, part.__name__] for name, part in own.items()}
             elif path.parent.name in own:
                 part = own[path.parent.name]
-                config["auto_map"] = {"AutoModel": f"{_module_file(part).stem}.{part.__name__}"}
+                config["auto_map"] = {
+                    **config.get("auto_map", {}),  # a transformers model also names its configuration
+                    "AutoModel": f"{_module_file(part).stem}.{part.__name__}",
+                }
                 shutil.copyfile(_module_file(part), path.parent / _module_file(part).name)
             path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for name, text in self._source_files.items():
@@ -114,12 +130,17 @@ class SpritePipelineMixin:
     @property
     def sprite_size(self) -> int:
         """Side of the sprites that it draws, in pixels."""
-        return self.config.image_size or self.unet.config.sample_size  # type: ignore[attr-defined]
+        return self.config.image_size or self.unet.config.sample_size * self.patch_size  # type: ignore[attr-defined]
 
     @property
     def sprite_channels(self) -> int:
         """3 for RGB sprites, 4 for RGBA."""
-        return self.unet.config.in_channels  # type: ignore[attr-defined]
+        return self.unet.config.in_channels // self.patch_size**2  # type: ignore[attr-defined]
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the square of pixels that is one position of the network's (space to depth)."""
+        return self.config.get("patch_size", 1)  # type: ignore[attr-defined]
 
     @property
     def is_conditional(self) -> bool:
@@ -218,14 +239,38 @@ class SpritePipelineMixin:
         outputs = callback(self, step, timestep, {name: tensors[name] for name in names})
         return {name: outputs.pop(name, tensor) for name, tensor in tensors.items()}
 
-    def check_call(self, output_type: str | None, scale: int, callback_names: Sequence[str]) -> None:
-        """Checks the arguments that every sprite pipeline has, before any work is done."""
+    def check_call(
+        self,
+        output_type: str | None,
+        callback_names: Sequence[str],
+        scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
+        transparent: bool | None = None,
+    ) -> None:
+        """Checks the arguments that every sprite pipeline has, before any work is done.
+
+        Args:
+            transparent: whether the call draws RGBA; as the model does if not given.
+        """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"`output_type` is {output_type!r}, but must be one of {', '.join(OUTPUT_TYPES)}.")
         if not isinstance(scale, int) or scale < 1:
             raise ValueError(
                 f"`scale` is {scale!r}, but sprites are enlarged by whole pixels: pass an integer of at least 1."
             )
+        if palette is not None:
+            parse_palette(palette)
+        if num_colors is not None:
+            check_num_colors(num_colors)
+        if background is not None:
+            parse_color(background, "background")
+            if not (self.sprite_channels == 4 if transparent is None else transparent):
+                raise ValueError(
+                    f"`background` is {background!r}, but this call draws no transparency: leave it out"
+                    + ("." if transparent is None else ", or pass transparent=True.")
+                )
         unknown = [name for name in callback_names if name not in self._callback_tensor_inputs]
         if unknown:
             raise ValueError(
@@ -234,23 +279,40 @@ class SpritePipelineMixin:
 
     # ---- pixels out ---------------------------------------------------------------------------------------------
 
-    def postprocess(self, latents: torch.Tensor, output_type: str | None, scale: int) -> Any:
+    def postprocess(
+        self,
+        latents: torch.Tensor,
+        output_type: str | None,
+        scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
+    ) -> Any:
         """Network space to images.
 
+        With a palette or a number of colours, alpha is 0 or 1 whatever the model's own, and a background takes the
+        nearest of the colours, so that no other is in the picture.
+
         Args:
-            latents: ``(batch, channels, height, width)`` in ``[-1, 1]``; four channels are RGBA with premultiplied
-                colour.
+            latents: ``(batch, *latent_shape)`` in ``[-1, 1]``; four channels of pixels are RGBA with premultiplied colour.
             output_type: ``"pil"`` (list of images), ``"np"`` (``(batch, height, width, channels)`` in ``[0, 1]``),
                 ``"pt"`` (``(batch, channels, height, width)`` in ``[0, 1]``) or ``"latent"`` (`latents` unchanged).
             scale: whole-number enlargement, nearest neighbour.
+            palette: colours, ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes the nearest.
+            num_colors: of each picture, at most; chosen among those of `palette` if both are given.
+            background: colour behind transparent pixels; alpha stays if not given.
         """
         if output_type == "latent":
             return latents
         config = self.config  # type: ignore[attr-defined]
-        images = (latents.float() / 2 + 0.5).clamp(0, 1)
+        images = (F.pixel_shuffle(latents, self.patch_size).float() / 2 + 0.5).clamp(0, 1)
         images = center_crop(images, config.get("image_size"))
         if images.shape[1] == 4:
-            images = unpremultiply(images, binary_alpha=config.get("binary_alpha", True))
+            few_colors = palette is not None or num_colors is not None
+            images = unpremultiply(images, binary_alpha=few_colors or config.get("binary_alpha", True))
+            if background is not None:
+                images = put_on_background(images, background)
+        images = limit_colors(images, None if palette is None else parse_palette(palette), num_colors)
         if scale > 1:
             images = images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
         if output_type == "pt":

@@ -19,6 +19,7 @@ from .sprite_io import (
     per_channel,
     resolve_class_labels,
 )
+from .sprite_palette import Color, Colors
 
 
 class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
@@ -127,6 +128,9 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         callback_on_step_end_tensor_inputs: tuple[str, ...] | list[str] = ("latents",),
         guidance_interval: tuple[float, float] | None = None,
         scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
         batch_size: int = 1,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites of the given classes, or `batch_size` of a model without classes.
@@ -146,6 +150,10 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             guidance_interval: guide only between these fractions of the steps, ``(0, 1)`` is all of them
                 (https://arxiv.org/abs/2404.07724).
             scale: whole-number enlargement of the output, nearest neighbour.
+            palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
+                the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
+            num_colors: at most so many colours in each sprite, of `palette` if that is given.
+            background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             batch_size: how many, of a model without classes.
 
         Returns:
@@ -156,7 +164,8 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
                 of a model that was trained without a null class, another argument outside the above, or a scheduler
                 that does not fit the network.
         """
-        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        names = callback_on_step_end_tensor_inputs
+        self.check_call(output_type, names, scale, palette, num_colors, background)
         if num_inference_steps is None:
             num_inference_steps = self.config.default_num_inference_steps
         if self.is_conditional != (class_labels is not None):
@@ -183,12 +192,13 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
                 guided = self.do_classifier_free_guidance and start <= (i + 0.5) / len(timesteps) <= stop
                 model_output = self.predict(self.scale_model_input(latents, t), t, labels, guided)
                 latents = self.scheduler_step(model_output, t, latents, generator)
-                latents = self.run_callback(
-                    callback_on_step_end, callback_on_step_end_tensor_inputs, i, t, {"latents": latents}
-                )["latents"]
+                tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
+                latents = tensors["latents"]
                 progress_bar.update()
 
-        images = latents if output_type == "latent" else self.postprocess(self.decode(latents), output_type, scale)
+        images = latents
+        if output_type != "latent":
+            images = self.postprocess(self.decode(latents), output_type, scale, palette, num_colors, background)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 

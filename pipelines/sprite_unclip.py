@@ -30,6 +30,7 @@ from transformers import (
 )
 
 from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, classifier_free_guidance, warn_of_cuts
+from .sprite_palette import Color, Colors
 
 PRIOR, DECODER, SUPER_RES = "prior", "decoder", "super_res"
 KARLO_PROJECTION = "UnCLIPTextProjModel"  # the class that published folders name
@@ -647,6 +648,9 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         super_res_num_inference_steps: int | None = None,
         super_res_latents: torch.Tensor | None = None,
         scale: int = 1,
+        palette: Colors | None = None,
+        num_colors: int | None = None,
+        background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions, or variations of pictures.
@@ -686,6 +690,10 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             super_res_num_inference_steps: denoising steps of super-resolution; the model's own default if not given.
             super_res_latents: its initial noise, standard normal.
             scale: whole-number enlargement of the output, nearest neighbour.
+            palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
+                the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
+            num_colors: at most so many colours in each sprite, of `palette` if that is given.
+            background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the decoder; ``{"scale": 0.5}`` halves a LoRA.
 
         Returns:
@@ -694,7 +702,8 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         Raises:
             ValueError: an argument outside the above, or for a stage that is not there.
         """
-        self.check_call(output_type, scale, callback_on_step_end_tensor_inputs)
+        names = callback_on_step_end_tensor_inputs
+        self.check_call(output_type, names, scale, palette, num_colors, background)
         config = self.config
         self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
         self._prior_guidance_scale = (
@@ -730,7 +739,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             count = itertools.count()
 
             def on_step(timestep: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-                names, tensors = callback_on_step_end_tensor_inputs, {"latents": sample}
+                tensors = {"latents": sample}
                 tensors = self.run_callback(callback_on_step_end, names, next(count), timestep, tensors)
                 bar.update()
                 return tensors["latents"]
@@ -761,7 +770,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
                 images = self.super_resolve(images, steps[SUPER_RES], generator, super_res_latents, on_step)
         self._stage = None
 
-        images = self.postprocess(images, output_type, scale)
+        images = self.postprocess(images, output_type, scale, palette, num_colors, background)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 

@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SpriteError
+from .pixels_command import (
+    PIXELATE_EXAMPLES,
+    add_color_arguments,
+    add_pixelate_arguments,
+    color_options,
+    finish,
+    run_pixelate,
+)
 from .scripts import ArgumentParser, run_script
+from .sheet_command import SHEET_EXAMPLES, add_sheet_arguments, run_sheet
 
 DESCRIPTION = "Small pixel-art diffusion models: look at your sprites, draw new ones, and measure how good they are."
 
 SAMPLE_EXAMPLES = """examples:
   sprite-diffusers sample outputs/my-model --num 16
   sprite-diffusers sample outputs/my-model --class food --num 16 --scale 8 --seed 0 --out food.png
+  sprite-diffusers sample outputs/my-model --class food --palette pico-8 --outline black --out pico8.png
   sprite-diffusers sample user/repo --class food spell --num 4 --guidance_scale 2 --separate sprites/
   sprite-diffusers sample outputs/pokemon --prompt "a small green creature with a bulb on its back" --num 4 --scale 1
 """
@@ -34,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments; each subcommand sets ``run``, a function of the parsed arguments."""
     parser = ArgumentParser(prog="sprite-diffusers", description=DESCRIPTION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_sample, _add_evaluate, _add_audit, _add_report):
+    for add in (_add_sample, _add_sheet, _add_pixelate, _add_evaluate, _add_audit, _add_report):
         add(commands)
     return parser
 
@@ -58,23 +68,49 @@ def _add_sample(commands: Any) -> None:
         SAMPLE_EXAMPLES,
     )
     sample.add_argument("model", metavar="DIR", help="pipeline folder, a checkpoint's pipeline folder, or Hub id")
-    sample.add_argument(
-        "--class", dest="classes", nargs="+", metavar="NAME",
-        help="classes to draw, by name or id; all of them if not given (class-conditional models)",
-    )  # fmt: skip
-    sample.add_argument("--prompt", nargs="+", metavar="TEXT", help="descriptions to draw (text-to-sprite models)")
-    sample.add_argument("--transparent", action="store_true", help="without background (text-to-sprite models)")
+    _add_what_to_draw(sample)
     sample.add_argument("--num", type=_positive, default=16, help="sprites per class or prompt (default: %(default)s)")
     sample.add_argument(
         "--scale", type=_positive, default=4, help="enlargement by whole pixels (default: %(default)s)"
     )
     _add_sampling_options(sample)
+    add_color_arguments(sample)
     sample.add_argument("--columns", type=_positive, help="sprites per row of the sheet (default: a row per class)")
     sample.add_argument("--out", type=Path, default=Path("grid.png"), help="the sheet (default: %(default)s)")
     sample.add_argument(
         "--separate", type=Path, metavar="DIR", help="also save every sprite as a file of its own here"
     )
     sample.set_defaults(run=run_sample)
+
+
+def _add_sheet(commands: Any) -> None:
+    sheet = _add_command(
+        commands,
+        "sheet",
+        "make a sprite sheet for a game engine",
+        "Makes a sheet of sprites or animations, with what Aseprite, Godot, Unity and others need to cut it: out of images,\n"
+        "a data set, a GIF or another sheet, or of sprites that a trained model draws.",
+        SHEET_EXAMPLES,
+    )
+    add_sheet_arguments(sheet)
+    _add_what_to_draw(sheet)
+    _add_sampling_options(sheet)
+    add_color_arguments(sheet)
+    sheet.set_defaults(run=run_sheet)
+
+
+def _add_pixelate(commands: Any) -> None:
+    pixelate = _add_command(
+        commands,
+        "pixelate",
+        "make clean pixel art of pictures",
+        "Finds out by which factor pixel art was enlarged (also in a JPEG), brings it back to its own pixels, and gives it\n"
+        "hard alpha and, if asked, the colours of a palette.",
+        PIXELATE_EXAMPLES,
+    )
+    add_pixelate_arguments(pixelate)
+    add_color_arguments(pixelate)
+    pixelate.set_defaults(run=run_pixelate)
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -163,6 +199,15 @@ def _add_report(commands: Any) -> None:
     report.set_defaults(run=run_report)
 
 
+def _add_what_to_draw(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--class", dest="classes", nargs="+", metavar="NAME",
+        help="classes to draw, by name or id; all of them if not given (class-conditional models)",
+    )  # fmt: skip
+    parser.add_argument("--prompt", nargs="+", metavar="TEXT", help="descriptions to draw (text-to-sprite models)")
+    parser.add_argument("--transparent", action="store_true", help="without background (text-to-sprite models)")
+
+
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="the same seed gives the same sprites (default: %(default)s)"
@@ -177,34 +222,18 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 def run_sample(args: argparse.Namespace) -> None:
     """``sprite-diffusers sample``: draws ``args.num`` sprites of each class and saves a sheet."""
-    import torch
-
     from .data import make_grid
-    from .hub import load_pipeline
+    from .drawing import draw, open_pipeline, what_to_draw
 
     if args.out.suffix.lower() not in (".png", ".webp", ".gif"):
         raise SpriteError(f"--out {args.out}: pixel art needs a lossless format, .png, .webp or .gif.")
-    pipeline = load_pipeline(args.model)
-    pipeline.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    pipeline.set_progress_bar_config(leave=False)
-    options = {"num_inference_steps": args.num_inference_steps}
-    argument, names = _what_to_draw(pipeline, args)
-    if argument != "batch_size":
-        options["guidance_scale"] = args.guidance_scale
-    if args.transparent:
-        options["transparent"] = True
+    colors = color_options(args)
+    pipeline = open_pipeline(args)
+    argument, names, options = what_to_draw(pipeline, args)
     labels = [name for name in names for _ in range(args.num)]
 
-    started, images = time.perf_counter(), []
-    for start in range(0, len(labels), args.batch_size):
-        batch = labels[start : start + args.batch_size]
-        # one generator per sprite: the same sprite whatever the batch size
-        generators = [torch.Generator().manual_seed(args.seed + start + i) for i in range(len(batch))]
-        what = len(batch) if argument == "batch_size" else batch
-        try:
-            images += pipeline(**{argument: what}, **options, generator=generators).images
-        except ValueError as error:
-            raise SpriteError(str(error)) from None
+    started = time.perf_counter()
+    images = finish(draw(pipeline, argument, labels, options | colors, args), args)
     seconds = time.perf_counter() - started
 
     # a row per class, or a square of one kind
@@ -214,29 +243,6 @@ def run_sample(args: argparse.Namespace) -> None:
     print(f"{len(images)} sprites in {seconds:.1f} s ({len(images) / seconds:.1f} images/s): {args.out}")
     if args.separate:
         _save_each(images, labels, args)
-
-
-def _what_to_draw(pipeline: Any, args: argparse.Namespace) -> tuple[str, list[Any]]:
-    """The argument by which a pipeline is told what to draw, and its different values."""
-    from .evaluation.sampling import takes_prompts
-
-    given = {"--class": args.classes, "--prompt": args.prompt, "--transparent": args.transparent or None}
-    names: list[Any] = [None]
-    own: set[str] = set()
-    kind, argument = "an unconditional", "batch_size"
-    if takes_prompts(pipeline):
-        kind, argument, names, own = "a text-to-sprite", "prompt", args.prompt, {"--prompt", "--transparent"}
-        if not names:
-            raise SpriteError(f"{args.model} is a text-to-sprite model: say by --prompt what to draw.")
-    elif pipeline.is_conditional:
-        kind, argument, own = "a class-conditional", "class_labels", {"--class"}
-        names = [int(name) if name.isdigit() else name for name in args.classes or pipeline.labels]
-    if argument == "batch_size":
-        given["--guidance_scale"] = args.guidance_scale
-    for flag, value in given.items():
-        if value is not None and flag not in own:
-            raise SpriteError(f"{flag} {value}: {args.model} is {kind} model; leave the flag out.")
-    return argument, names
 
 
 def _save_each(images: list, labels: list, args: argparse.Namespace) -> None:

@@ -541,7 +541,7 @@ class TestErrors:
         ("arguments", "named"),
         [
             ({"image_size": 0}, "image_size 0 is not positive; change --image_size"),
-            ({"mode": "CMYK"}, "mode 'CMYK' is unknown; allowed are RGB and RGBA: change --mode"),
+            ({"mode": "CMYK"}, "mode 'CMYK' is unknown; allowed are RGB, RGBA, L: change --image_mode"),
             ({"background": "sky"}, "background 'sky' is not an opaque colour; .*'#rrggbb'.*change --background"),
             ({"validation_split": 1.0}, "validation_split 1.0 .*more than 0 and less than 1"),
             ({"num_samples": 1}, "num_samples 1 .*2 or more"),
@@ -596,3 +596,25 @@ def test_the_summary_says_what_was_done(tmp_path: Path) -> None:
     lines = load_sprites(tmp_path).report.summary().split("\n")
     assert lines[0] == f"{tmp_path}: read 16 images, removed 2 exact duplicates, 1 leak between splits"
     assert lines[1:4] == ["splits: 10 train, 3 validation", "pixels: 8x8 RGBA, binary alpha", "classes: food 10"]
+
+
+class TestGrey:
+    def test_grey_images_have_one_channel(self, tmp_path: Path) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
+        np.save(tmp_path / "grey.npy", pixels)
+        data = load_sprites(tmp_path / "grey.npy", mode="L")
+        assert data["train"].features["image"].mode == "L"
+        assert data["train"][0]["image"].mode == "L"
+        assert data.report.mode == "L"
+        arrays = SpriteArrays.from_dataset(data["train"])
+        assert arrays.pixels.shape == (18, 8, 8, 1)
+        assert {image.tobytes() for image in arrays.pixels} <= {image.tobytes() for image in pixels}
+        assert arrays.batch(np.arange(2))[0].shape == (2, 1, 8, 8)
+        assert load_sprites(tmp_path / "grey.npy").report.mode == "RGB"
+
+    def test_colour_is_refused(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "colour.npy", noise(20, channels=3))
+        with pytest.raises(SpriteError) as error:
+            load_sprites(tmp_path / "colour.npy", mode="L")
+        assert "20 of 20 images are not grey" in one_line(error)
+        assert "pass --image_mode RGB" in one_line(error)

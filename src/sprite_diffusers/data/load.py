@@ -23,7 +23,7 @@ from .pixels import parse_color, resize
 from .raw import RawSplit
 from .sources import read_source
 
-MODES = ("RGB", "RGBA")
+MODES = ("RGB", "RGBA", "L")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class LoadReport:
         num_label_conflicts: how many of the removed duplicates had another label than the image that was kept.
         split_sizes: images per split.
         image_size: the side of every image, in pixels.
-        mode: "RGB" or "RGBA".
-        background: the colour under RGB images, and of their padding.
-        binary_alpha: whether no pixel is partly transparent (always true of RGB).
+        mode: "RGB", "RGBA" or "L" (grey).
+        background: the colour under images without alpha, and of their padding.
+        binary_alpha: whether no pixel is partly transparent (always true without alpha).
         class_names: in the order of the labels, or None without classes.
         class_counts: train images per class, or None without classes.
         fingerprint: sha256 over the pixels and labels of the train split, independent of their order.
@@ -80,7 +80,9 @@ class LoadReport:
             f"splits: {', '.join(f'{size:,} {split}' for split, size in self.split_sizes.items())}",
             f"pixels: {self.image_size}x{self.image_size} {self.mode}, "
             + (
-                f"on {self.background}" if self.mode == "RGB" else f"{'binary' if self.binary_alpha else 'soft'} alpha"
+                f"on {self.background}"
+                if self.mode != "RGBA"
+                else f"{'binary' if self.binary_alpha else 'soft'} alpha"
             ),
         ]
         if self.num_label_conflicts:
@@ -94,7 +96,7 @@ class LoadReport:
 class SpriteDataset(datasets.DatasetDict):
     """A DatasetDict with the splits "train", "validation" and, if the source has one, "test".
 
-    Columns: `image` (PNG, mode RGB or RGBA, all of one size), `label` (ClassLabel; absent without classes), `text`
+    Columns: `image` (PNG, mode RGB, RGBA or L, all of one size), `label` (ClassLabel; absent without classes), `text`
     (a caption, possibly empty), then whatever else the source has.
     """
 
@@ -114,6 +116,8 @@ def load_sprites(
     num_samples: int | None = None,
     skip_bad_images: bool = False,
     deduplicate: bool = True,
+    sheet_json: str | Path | None = None,
+    frame_size: int | tuple[int, int] | None = None,
 ) -> SpriteDataset:
     """Reads sprites from anywhere, removes what would spoil training or evaluation, and says what it did.
 
@@ -121,11 +125,14 @@ def load_sprites(
 
     Args:
         source: "synthetic"; a folder `class/*.png` or `*.png` (also .gif, .webp, .bmp, .jpg), or one with `train/`
-            and `validation/` folders of those; a .parquet file or a folder of them; an .npz or .npy file; or a Hub
-            id "user/name". A split that is given is kept.
+            and `validation/` folders of those; a .parquet file or a folder of them; an .npz or .npy file; a folder
+            of LSUN (see `lsun`); a sheet or animation (see `sheets.read_sheet`), whose animations are the classes; or a
+            Hub id "user/name". A split that is given is kept.
         image_size: the side of the images in pixels, reached without blurring (see `pixels.resize`). None keeps the
-            size of the source, which must then be one square size. "synthetic" is drawn at 16 unless asked.
-        mode: "RGB" composites on `background`, "RGBA" keeps alpha. None: RGBA if any pixel is not opaque.
+            size of the source, which must then be one square size. "synthetic" is drawn at 16 unless asked, and
+            LSUN is scaled and cropped to 64.
+        mode: "RGB" composites on `background`, "RGBA" keeps alpha, "L" is "RGB" in one channel, of images that are grey.
+            None: RGBA if any pixel is not opaque, else RGB.
         background: an opaque colour name or #rrggbb. Also pads images that never had alpha, so that data on black
             (such as MNIST) wants "black" here.
         labels: an .npy file of integers or one-hot rows, for an .npy or .npz source. Without it, `<name>_labels.npy`
@@ -138,6 +145,9 @@ def load_sprites(
         skip_bad_images: leaves out files that cannot be decoded, and counts them, instead of raising.
         deduplicate: removes repeated images within each split, keeping the first. Images shared between splits are
             removed, or kept on one side of a new split, in any case.
+        sheet_json: the JSON of Aseprite or TexturePacker for a source that is the image of a sheet. Without it, and
+            without `frame_size`, the JSON of its name beside the image is used.
+        frame_size: the side, or (width, height), of the frames of a source that is a plain grid, in pixels.
 
     Returns:
         A SpriteDataset; `.report` says what was read and removed.
@@ -153,6 +163,8 @@ def load_sprites(
         seed=seed,
         num_samples=num_samples,
         skip_bad_images=skip_bad_images,
+        sheet_json=sheet_json,
+        frame_size=frame_size,
     )
     splits, names = unify_classes(splits, class_names, str(source))
     if num_samples is not None and "validation" not in splits and num_samples < 2 * len(names or ()):
@@ -161,7 +173,9 @@ def load_sprites(
             f"{2 * len(names or ())} or more: change --num_samples"
         )
     mode = mode or ("RGBA" if any(_has_alpha(split.pixels) for split in splits.values()) else "RGB")
-    splits, counts = _clean(splits, image_size, background if mode == "RGB" else None, deduplicate, str(source))
+    splits, counts = _clean(splits, image_size, None if mode == "RGBA" else background, deduplicate, str(source))
+    if mode == "L":
+        splits = {name: _to_grey(split) for name, split in splits.items()}
     if num_samples is not None and len(splits["train"]) > num_samples:
         splits["train"] = _subset(splits["train"], num_samples, seed)
     if "validation" not in splits:
@@ -177,7 +191,7 @@ def load_sprites(
         image_size=train.array.shape[1],
         mode=mode,
         background=background,
-        binary_alpha=mode == "RGB" or all(np.isin(split.array[..., 3], (0, 255)).all() for split in splits.values()),
+        binary_alpha=mode != "RGBA" or all(np.isin(split.array[..., 3], (0, 255)).all() for split in splits.values()),
         class_names=names,
         class_counts=_class_counts(train, names),
         fingerprint=fingerprint(train),
@@ -222,7 +236,7 @@ def _check_arguments(
     if image_size is not None and image_size < 1:
         raise SpriteError(f"image_size {image_size} is not positive; change --image_size")
     if mode is not None and mode not in MODES:
-        raise SpriteError(f"mode {mode!r} is unknown; allowed are {' and '.join(MODES)}: change --mode")
+        raise SpriteError(f"mode {mode!r} is unknown; allowed are {', '.join(MODES)}: change --image_mode")
     if not 0.0 < validation_split < 1.0:
         raise SpriteError(
             f"validation_split {validation_split} leaves a split empty; allowed is more than 0 and less than 1"
@@ -303,6 +317,17 @@ def _to_one_size(
             resized[indices] = resize(np.stack([split.pixels[i] for i in indices]), image_size, background)
         split.pixels = resized
     return splits
+
+
+def _to_grey(split: RawSplit) -> RawSplit:
+    """RGB images (N, S, S, 3) whose channels are equal, as (N, S, S, 1)."""
+    colored = np.flatnonzero((split.array != split.array[..., :1]).any(axis=(1, 2, 3)))
+    if len(colored):
+        raise SpriteError(
+            f"{len(colored):,} of {len(split):,} images are not grey ({split.names[colored[0]]!r} …), which --image_mode L "
+            "needs: pass --image_mode RGB, or grey images on a grey --background"
+        )
+    return replace(split, pixels=split.array[..., :1])
 
 
 def _common_size(splits: dict[str, RawSplit], source: str) -> int:
@@ -393,5 +418,7 @@ def _to_dataset(split: RawSplit, names: tuple[str, ...] | None, mode: str) -> da
 
 def _png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(
+        buffer, format="PNG", compress_level=1
+    )
     return buffer.getvalue()

@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, DatasetDict, Features, load_dataset
 
 from ..errors import SpriteError
+from ..sheets import SHEET_SUFFIXES, read_sheet
 from .array_files import read_npy, read_npz
+from .lsun import is_lsun, read_lsun
 from .raw import RawSplit, decode_image, encode_labels
 
 BUILT_IN = ("synthetic",)
@@ -40,6 +42,8 @@ def read_source(
     seed: int = 0,
     num_samples: int | None = None,
     skip_bad_images: bool = False,
+    sheet_json: str | Path | None = None,
+    frame_size: int | tuple[int, int] | None = None,
 ) -> dict[str, RawSplit]:
     """Reads everything a source holds; see `load_sprites` for the kinds of source.
 
@@ -51,8 +55,17 @@ def read_source(
         raise SpriteError(
             f"labels={str(labels)!r} belongs to an .npy or .npz source, not to {str(source)!r}; leave --labels out"
         )
+    if path.suffix.lower() in SHEET_SUFFIXES and not path.is_dir():
+        return {"train": _read_sheet(path, sheet_json, frame_size)}
+    for flag, value in (("sheet_json", sheet_json), ("frame_size", frame_size)):
+        if value is not None:
+            raise SpriteError(
+                f"{flag}={str(value)!r} belongs to the image of a sheet, not to {str(source)!r}; leave --{flag} out"
+            )
     if str(source) in BUILT_IN:
         return {"train": _read_synthetic(image_size, seed, num_samples)}
+    if path.is_dir() and is_lsun(path):
+        return {"train": read_lsun(path, image_size, num_samples)}
     if path.is_dir():
         return _read_folder(path, skip_bad_images)
     if path.is_file():
@@ -63,8 +76,8 @@ def read_source(
         if path.suffix == ".parquet":
             return {"train": _read_parquet([path], skip_bad_images)}
         raise SpriteError(
-            f"{str(source)!r} is a {path.suffix or 'bare'} file; allowed are .parquet, .npz, .npy, or a folder of "
-            "images"
+            f"{str(source)!r} is a {path.suffix or 'bare'} file; allowed are .parquet, .npz, .npy, a sheet "
+            f"({' '.join(SHEET_SUFFIXES)}), or a folder of images"
         )
     if isinstance(source, str) and _HUB_ID.match(source) and not Path(source.split("/")[0]).exists():
         return _read_hub(source, skip_bad_images)
@@ -79,7 +92,25 @@ def _missing(source: str, path: Path) -> str:
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the path"
     return (
         f"no data at {source!r}; {hint} (allowed: 'synthetic', a folder of images or .parquet files, a .parquet, "
-        ".npz or .npy file, or a Hub id 'user/name')"
+        ".npz or .npy file, a sheet or animation, or a Hub id 'user/name')"
+    )
+
+
+def _read_sheet(path: Path, sheet_json: str | Path | None, frame_size: int | tuple[int, int] | None) -> RawSplit:
+    """A sheet or animation: animations are classes, names are captions; order, names and durations are kept as columns."""
+    if not path.is_file():
+        raise SpriteError(_missing(str(path), path))
+    sheet = read_sheet(path, sheet_json=sheet_json, frame_size=frame_size)
+    labels = sheet.labels()
+    extra = pa.table({"frame": range(len(sheet)), "name": list(sheet.names), "duration": list(sheet.durations)})
+    return RawSplit(
+        pixels=sheet.frames,
+        names=[f"{path} frame {index} ({name})" for index, name in enumerate(sheet.names)],
+        labels=None if labels is None else labels[0],
+        class_names=None if labels is None else labels[1],
+        texts=list(sheet.texts()),
+        extra=extra,
+        extra_features=dict(Features.from_arrow_schema(extra.schema)),
     )
 
 

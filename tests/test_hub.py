@@ -12,6 +12,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, UNet2DModel
 from huggingface_hub import ModelCard
+from PIL import Image
 
 from sprite_diffusers import hub
 from sprite_diffusers.errors import SpriteError
@@ -25,6 +26,8 @@ from diffusers import DiffusionPipeline
 source, out, again = sys.argv[1:]
 pipe = DiffusionPipeline.from_pretrained(source, trust_remote_code=True)
 np.save(out, pipe("food", generator=torch.Generator().manual_seed(0), output_type="np").images)
+options = {"palette": ["#000000", (255, 0, 77), "#29adff"], "num_colors": 2}
+pipe("food", generator=torch.Generator().manual_seed(0), **options).images[0].save(again + ".png")
 pipe.save_pretrained(again)
 """
 
@@ -43,6 +46,10 @@ def test_three_ways_give_the_same_pixels_and_save_again(class_cond, tmp_path):
     command = [sys.executable, "-c", WITHOUT_THE_PACKAGE, folder, tmp_path / "remote.npy", tmp_path / "again"]
     subprocess.run(command, check=True, capture_output=True)
     np.testing.assert_array_equal(np.load(tmp_path / "remote.npy"), expected)
+    with Image.open(tmp_path / "again.png") as image:  # palettes travel along
+        colors = {color for _, color in image.getcolors() if color[3]}
+    assert len(colors) == 2
+    assert colors < {(0, 0, 0, 255), (255, 0, 77, 255), (41, 173, 255, 255)}
 
     index = json.loads((folder / "model_index.json").read_text())
     assert index["unet"] == ["diffusers", "UNet2DModel"]
@@ -129,6 +136,7 @@ def test_export_keeps_other_files_and_survives_a_failure(class_cond, tmp_path, m
         "model_index.json",
         "pipeline.py",
         "sprite_io.py",
+        "sprite_palette.py",
         "scheduler/scheduler_config.json",
         "unet/config.json",
         "unet/diffusion_pytorch_model.safetensors",

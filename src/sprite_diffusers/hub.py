@@ -8,7 +8,7 @@ import re
 import shutil
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusers import DiffusionPipeline, ModelMixin
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
@@ -18,21 +18,27 @@ from . import pipelines
 from .errors import SpriteError
 from .tracking import RUN_FILE
 
+if TYPE_CHECKING:
+    from transformers import Pipeline
+
 PUBLISHED_CLASSES = {
     "UnCLIPPipeline": "SpriteUnCLIPPipeline"
 }  # in folders of others (Karlo), and what loads them here
 MODEL_FILES = (
     "model_index.json",
+    "config.json",
     "pytorch_lora_weights.safetensors",
-)  # one of them is in a folder that can be published
+)  # one of them is in a folder that can be published: of a pipeline, a model, a LoRA
 # Working files of a training and of evaluations (which show training images): not part of the published model.
 NOT_PUBLISHED = (
     "checkpoint-*", "best/*", "previews/*", "tensorboard/*", "evaluation/*", "analysis/*", "sweeps/*",
-    "stage?/*", "clip/*", "clip-judge/*", "text/*", ".*", RUN_FILE,
+    "snapshots/*", "stage?/*", "clip/*", "clip-judge/*", "text/*", ".*", RUN_FILE,
 )  # fmt: skip
 
 
-def export(pipeline: DiffusionPipeline | ModelMixin, directory: str | Path, card: ModelCard | None = None) -> Path:
+def export(
+    pipeline: DiffusionPipeline | ModelMixin | Pipeline, directory: str | Path, card: ModelCard | None = None
+) -> Path:
     """Writes the folder of a pipeline, which loads anywhere (see `SpritePipelineMixin`), or of a model, with a model card.
 
     It is written beside its place and moved there part by part, the index last, so that a failure while writing
@@ -51,7 +57,8 @@ def export(pipeline: DiffusionPipeline | ModelMixin, directory: str | Path, card
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for part in sorted(partial.iterdir(), key=lambda path: path.name == pipeline.config_name):
+    index = getattr(pipeline, "config_name", "config.json")  # a pipeline of transformers has none of its own
+    for part in sorted(partial.iterdir(), key=lambda path: path.name == index):
         target = directory / part.name
         if target.is_dir():
             shutil.rmtree(target)
@@ -159,10 +166,10 @@ def published_files(directory: str | Path) -> list[Path]:
 
 
 def push(directory: str | Path, repo_id: str, private: bool = False) -> str:
-    """Uploads the folder of a pipeline or of a LoRA, without checkpoints and previews, and returns its address.
+    """Uploads the folder of a pipeline, a model or a LoRA, without checkpoints and previews, and returns its address.
 
     Raises:
-        SpriteError: the folder holds neither.
+        SpriteError: the folder holds none of them.
     """
     if not any((Path(directory) / name).is_file() for name in MODEL_FILES):
         raise SpriteError(f"{directory} holds no pipeline to upload (no {' or '.join(MODEL_FILES)}).")

@@ -15,9 +15,10 @@ from ..errors import SpriteError
 if TYPE_CHECKING:  # transformers takes seconds to import, and sampling from pixels does not need it
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-TRAIN = "train"
+TRAIN, TRAIN_LSTM = "train", "lstm"
 TEXT_ENCODERS = {
     TRAIN: "a small BERT and its WordPiece vocabulary, trained here on the captions; nothing is downloaded",
+    TRAIN_LSTM: "the same of an LSTM that reads from both ends; give it minutes of training",
     "prajjwal1/bert-mini": "BERT of 4 layers of width 256 (https://arxiv.org/abs/1908.08962)",
     "openai/clip-vit-base-patch32": "the text half of CLIP (https://arxiv.org/abs/2103.00020), 77 tokens",
 }
@@ -40,9 +41,9 @@ def load_text_encoder(source: str | Path) -> tuple[PreTrainedTokenizerBase, PreT
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
-    if str(source) == TRAIN:
+    if str(source) in (TRAIN, TRAIN_LSTM):
         raise SpriteError(
-            f"the text encoder {TRAIN!r} is trained on captions, not loaded: give a folder or Hub id of a trained one."
+            f"the text encoder {source!r} is trained on captions, not loaded: give a folder or Hub id of a trained one."
         )
     folders = {"tokenizer": "", "text_encoder": ""}
     if (Path(source) / "text_encoder").is_dir():

@@ -1,4 +1,4 @@
-"""A small BERT and its WordPiece vocabulary from captions: word vectors by company, then masked language modelling."""
+"""A small BERT or LSTM and its WordPiece vocabulary from captions: word vectors by company, then masked language modelling."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,13 +19,16 @@ from .autoencoders import FACTS_FILE
 from .text_encoders import quiet_transformers, text_fingerprint
 
 if TYPE_CHECKING:
-    from transformers import BertForMaskedLM, BertModel, BertTokenizer
+    from transformers import BertForMaskedLM, BertTokenizer, PreTrainedModel
+
+    from .lstm import LSTMForMaskedLM
 
 MASKED_SHARE = 0.15  # of the tokens: 80 % of them hidden, 10 % replaced, 10 % left as they were (BERT, section 3.1)
 HELD_OUT_SHARE = 0.1  # of the captions, where no validation captions are given
 WARMUP = 0.1  # of the training
 SHORTEST_WINDOW = 8  # tokens
 COMPANY = 8  # tokens to either side
+TEXTS_AT_ONCE = 2000  # whose pairs are in memory
 START_STD = 0.05  # of the word vectors; those of the positions begin at 0.02
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -44,7 +47,7 @@ class TextTrainingResult:
     """
 
     tokenizer: BertTokenizer
-    model: BertModel
+    model: PreTrainedModel
     metrics: dict[str, float]
     directory: Path
 
@@ -53,6 +56,7 @@ def train_text_encoder(
     captions: Sequence[str],
     output_dir: str | Path,
     *,
+    architecture: Literal["bert", "lstm"] = "bert",
     hidden_size: int = 256,
     num_layers: int = 4,
     num_heads: int = 4,
@@ -67,7 +71,7 @@ def train_text_encoder(
     device: str | torch.device | None = None,
     progress: bool = True,
 ) -> TextTrainingResult:
-    """Trains a vocabulary and a BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805) on captions alone.
+    """Trains a vocabulary and a BERT (Devlin et al. 2019, https://arxiv.org/abs/1810.04805), or an LSTM, on captions alone.
 
     The folder loads by ``AutoTokenizer`` and ``AutoModel``. The random state of the process is left as it was. Equal
     arguments with `max_train_steps` give equal weights on one machine; with minutes the speed decides.
@@ -75,7 +79,9 @@ def train_text_encoder(
     Args:
         captions: to train on; those that are longer than `max_length` are seen in windows.
         output_dir: written when training is done.
-        hidden_size: width, a multiple of `num_heads`.
+        architecture: ``"bert"``, or ``"lstm"``: an `LSTMModel` that reads from both ends.
+        hidden_size: width, a multiple of `num_heads` for BERT, and of 2 for an LSTM.
+        num_heads: of BERT.
         vocab_size: at most; fewer if the captions give no more.
         max_length: tokens that the encoder can take, with the two that mark start and end.
         max_train_steps: of `batch_size` captions each; the training ends at whichever limit comes first. 0 leaves the
@@ -89,7 +95,14 @@ def train_text_encoder(
     Raises:
         SpriteError: no captions, no limit, or sizes that do not fit together.
     """
-    _check(captions, validation, hidden_size, num_heads, max_length, (max_train_steps, max_train_minutes))
+    _check(
+        captions,
+        validation,
+        hidden_size,
+        num_heads if architecture == "bert" else 2,
+        max_length,
+        (max_train_steps, max_train_minutes),
+    )
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     kept, held_out = _split(captions, validation, seed)
     tokenizer = train_wordpiece(kept, vocab_size, max_length)
@@ -97,8 +110,13 @@ def train_text_encoder(
     schedule = _Schedule(max_train_steps, max_train_minutes)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        network = _build(tokenizer, hidden_size, num_layers, num_heads, max_length)
-        start_from_company(network.bert.embeddings.word_embeddings.weight, tokens)
+        if architecture == "bert":
+            network: BertForMaskedLM | LSTMForMaskedLM = _bert(
+                tokenizer, hidden_size, num_layers, num_heads, max_length
+            )
+        else:
+            network = _lstm(tokenizer, hidden_size, num_layers)
+        start_from_company(cast(torch.Tensor, network.get_input_embeddings().weight), tokens)
         torch.nn.Module.to(network, device)
         before = _measure(network, tokenizer, held_out_tokens, batch_size)
         _train(network, tokenizer, tokens, schedule, batch_size, learning_rate, seed, progress)
@@ -156,13 +174,22 @@ def start_from_company(embeddings: torch.Tensor, tokens: list[list[int]]) -> Non
         tokens: ids of the captions.
     """
     vocabulary, width = embeddings.shape
-    pairs = [np.zeros((2, 0), np.int64)]
-    for ids in map(np.asarray, tokens):
-        pairs += [np.stack([ids[:-apart], ids[apart:]]) for apart in range(1, min(COMPANY, len(ids) - 1) + 1)]
-    both = torch.from_numpy(np.concatenate(pairs, axis=1))
-    both = torch.cat([both, both.flip(0)], dim=1)
     size = (vocabulary, vocabulary)
-    counts = torch.sparse_coo_tensor(both, torch.ones(both.shape[1]), size, check_invariants=False).coalesce()
+    counts = torch.sparse_coo_tensor(
+        torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0), size, check_invariants=False
+    )
+    for start in range(0, len(tokens), TEXTS_AT_ONCE):
+        texts = tokens[start : start + TEXTS_AT_ONCE]
+        ids = np.concatenate([np.asarray(text, np.int64) for text in texts])
+        text_of = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+        pairs = [
+            np.stack([ids[:-apart], ids[apart:]])[:, text_of[:-apart] == text_of[apart:]]
+            for apart in range(1, COMPANY + 1)
+        ]
+        both = torch.from_numpy(np.concatenate(pairs, axis=1))
+        both = torch.cat([both, both.flip(0)], dim=1)
+        part = torch.sparse_coo_tensor(both, torch.ones(both.shape[1]), size, check_invariants=False)
+        counts = (counts + part.coalesce()).coalesce()
     (first, second), together = counts.indices(), counts.values()
     alone = torch.zeros(vocabulary).index_add_(0, first, together)
     context = alone**0.75 / (alone**0.75).sum()  # smoothed, or rare tokens would count most
@@ -203,7 +230,7 @@ class _Schedule:
 
 
 def _train(
-    network: BertForMaskedLM,
+    network: BertForMaskedLM | LSTMForMaskedLM,
     tokenizer: BertTokenizer,
     tokens: list[list[int]],
     schedule: _Schedule,
@@ -253,7 +280,7 @@ def _batches(
 
 
 def _measure(
-    network: BertForMaskedLM, tokenizer: BertTokenizer, tokens: list[list[int]], batch_size: int
+    network: BertForMaskedLM | LSTMForMaskedLM, tokenizer: BertTokenizer, tokens: list[list[int]], batch_size: int
 ) -> dict[str, float]:
     """Loss and accuracy of the masked tokens of captions; the same tokens are masked in every call."""
     mask = _masking(tokenizer, seed=0)
@@ -269,10 +296,12 @@ def _measure(
     return {"masked_loss": loss / max(count, 1), "masked_accuracy": right / max(count, 1)}
 
 
-def _guesses(network: BertForMaskedLM, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def _guesses(
+    network: BertForMaskedLM | LSTMForMaskedLM, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits ``(masked tokens, vocabulary)`` and ids ``(masked tokens,)``; no head is run on the tokens that are seen."""
     batch = {name: tensor.to(network.device) for name, tensor in batch.items()}
-    hidden = network.bert(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
+    hidden = network.base_model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
     masked = batch["labels"] != -100
     return network.cls(hidden[masked]), batch["labels"][masked]
 
@@ -297,7 +326,7 @@ def _floor(tokens: list[list[int]], held_out: list[list[int]]) -> float:
     return float((np.concatenate(held_out) == guess).mean())
 
 
-def _build(
+def _bert(
     tokenizer: BertTokenizer, hidden_size: int, num_layers: int, num_heads: int, max_length: int
 ) -> BertForMaskedLM:
     from transformers import BertConfig, BertForMaskedLM
@@ -314,12 +343,24 @@ def _build(
     return BertForMaskedLM(config)
 
 
-def _encoder_of(network: BertForMaskedLM) -> BertModel:
-    """The trained encoder as ``AutoModel`` builds it: with a pooler, untrained, or loading would draw another each time."""
-    from transformers import BertModel
+def _lstm(tokenizer: BertTokenizer, hidden_size: int, num_layers: int) -> LSTMForMaskedLM:
+    from .lstm import LSTMConfig, LSTMForMaskedLM
 
-    model = BertModel(network.config)
-    model.load_state_dict(network.bert.state_dict(), strict=False)
+    config = LSTMConfig(
+        vocab_size=len(tokenizer),
+        embedding_size=hidden_size,
+        hidden_size=hidden_size,
+        num_hidden_layers=num_layers,
+        bidirectional=True,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LSTMForMaskedLM(config)
+
+
+def _encoder_of(network: BertForMaskedLM | LSTMForMaskedLM) -> PreTrainedModel:
+    """The trained encoder as ``AutoModel`` builds it: BERT with a pooler, untrained, or loading would draw another each time."""
+    model = cast("type[PreTrainedModel]", type(network.base_model))(network.config)
+    model.load_state_dict(network.base_model.state_dict(), strict=False)
     return model.eval()
 
 
@@ -350,7 +391,8 @@ def _check(
             )
     if hidden_size % num_heads:
         raise SpriteError(
-            f"the text encoder's width {hidden_size} is no multiple of its {num_heads} attention heads: choose one that is."
+            f"the text encoder's width {hidden_size} is no multiple of its {num_heads} attention heads or directions: "
+            "choose one that is."
         )
     if max_length < SHORTEST_WINDOW + 2:
         raise SpriteError(f"the text encoder's {max_length} tokens are too few: allow {SHORTEST_WINDOW + 2} or more.")
@@ -366,7 +408,7 @@ def _check(
         )
 
 
-def _save(directory: Path, tokenizer: BertTokenizer, model: BertModel, facts: dict[str, Any]) -> None:
+def _save(directory: Path, tokenizer: BertTokenizer, model: PreTrainedModel, facts: dict[str, Any]) -> None:
     with quiet_transformers():
         tokenizer.save_pretrained(directory)
         model.save_pretrained(directory)

@@ -15,6 +15,7 @@ from ...evaluation.text_reference import JUDGE_FOLDER
 from ...models import load_text_encoder, train_text_encoder
 from ...models.clip import load_clip
 from ...models.perceptual import build_perceptual
+from ...models.text_encoders import TRAIN, TRAIN_LSTM
 from ...models.text_vae import TextConditionedVAE
 from ...objectives import Objective, build_objective
 from ...pipelines import PokemonLDMPipeline
@@ -189,12 +190,13 @@ class _Run(StagedRun):
         """Tokenizer and encoder, frozen; one trained on the captions is kept in ``<output_dir>/text``."""
         config, folder = self.settings.text, self.folder / "text"
         source: str | Path = config.text_encoder
-        if config.text_encoder == "train":
+        if config.text_encoder in (TRAIN, TRAIN_LSTM):
             source = folder
             if self.is_main and not (folder / "config.json").is_file():
                 train_text_encoder(
                     list(self.dataset["train"]["text"][:]),
                     folder,
+                    architecture="bert" if config.text_encoder == TRAIN else "lstm",
                     hidden_size=config.text_hidden_size,
                     num_layers=config.text_num_layers,
                     max_length=config.max_length,

@@ -66,14 +66,17 @@ class TextConfig:
     """The text encoder."""
 
     text_encoder: str = field(
-        default="train", metadata={"help": "'train' makes a small one from the captions; or a Hub id or folder."}
+        default="train",
+        metadata={"help": "'train' makes a small BERT from the captions, 'lstm' an LSTM; or a Hub id or folder."},
     )
     max_length: int = field(default=128, metadata={"help": "Tokens of a caption that are read."})
-    text_hidden_size: int = field(default=256, metadata={"help": "Width of the encoder that 'train' makes."})
-    text_num_layers: int = field(default=4, metadata={"help": "Layers of the encoder that 'train' makes."})
+    text_hidden_size: int = field(default=256, metadata={"help": "Width of the encoder that is made."})
+    text_num_layers: int = field(default=4, metadata={"help": "Layers of the encoder that is made."})
     text_minutes: float = field(
         default=0.0,
-        metadata={"help": "Minutes of masked language modelling of 'train'; a few make it worse than it begins."},
+        metadata={
+            "help": "Minutes of masked language modelling of it; a few make a BERT worse than it begins, an LSTM needs them."
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes or a text, in pixels, latents and by way of a CLIP."""
+"""Tiny pipelines and their inputs for diffusers' mixins: RGBA without classes, RGB with classes or a text, in pixels, latents, by way of a CLIP and in one pass."""
 
 from itertools import product
 from unittest.mock import patch
@@ -8,10 +8,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
+from sprite_diffusers.models import DCGANGenerator
 from sprite_diffusers.pipelines import (
     ClassCondPipeline,
     PokemonLDMPipeline,
     SpriteDDPMPipeline,
+    SpriteGANPipeline,
     SpriteLDMPipeline,
     SpriteUnCLIPPipeline,
 )
@@ -131,6 +133,20 @@ class Unclip(Dummy):
         text = {"prompt": "a red lizard", "negative_prompt": "a blue turtle", "guidance_scale": 2.0}
         picture = {"image_embeds": torch.ones(1, unclip.WIDTH, device=device)}
         return {**super().get_dummy_inputs(device, seed), **text, **picture}
+
+
+class GAN(Dummy):
+    """One pass: no scheduler, and one step."""
+
+    pipeline_class = SpriteGANPipeline
+    output_shape = (4, SIZE, SIZE)
+
+    def get_dummy_components(self):
+        torch.manual_seed(0)
+        return {"generator": DCGANGenerator(6, 4, SIZE, (8, 16)).eval()}
+
+    def get_dummy_inputs(self, device="cpu", seed=0):
+        return {**super().get_dummy_inputs(device, seed), "batch_size": 1, "num_inference_steps": 1}
 
 
 class Flow:

@@ -9,7 +9,7 @@ import dummies
 import pytest
 import torch
 
-from sprite_diffusers.models import LatentMLP, SpriteAutoencoder
+from sprite_diffusers.models import DCGANGenerator, LatentMLP, SpriteAutoencoder
 from sprite_diffusers.models.text_vae import TextConditionedVAE
 
 pytest.importorskip("diffusers_tests", reason=dummies.NEEDS_SOURCE)
@@ -68,6 +68,18 @@ class TextConditioned(mixins.BaseModelTesterConfig):
         return {"sample": random(2, 3, 16, 16), **text}
 
 
+class Generator(mixins.BaseModelTesterConfig):
+    model_class = DCGANGenerator
+    output_shape = (3, 8, 8)
+    main_input_name = "latents"
+
+    def get_init_dict(self):
+        return {"latent_dim": 6, "sample_size": 8, "block_out_channels": (8, 16), "num_class_embeds": 3}
+
+    def get_dummy_inputs(self):
+        return {"latents": random(2, 6), "class_labels": torch.tensor([0, 2], device=torch_device)}
+
+
 class TestAutoencoder(Autoencoder, mixins.ModelTesterMixin):
     pass
 
@@ -101,4 +113,16 @@ class TestTextConditionedTraining(TextConditioned, mixins.TrainingTesterMixin):
 
 
 class TestTextConditionedMemory(TextConditioned, mixins.MemoryTesterMixin):
+    pass
+
+
+class TestGenerator(Generator, mixins.ModelTesterMixin):
+    pass
+
+
+class TestGeneratorTraining(Generator, mixins.TrainingTesterMixin):
+    pass
+
+
+class TestGeneratorMemory(Generator, mixins.MemoryTesterMixin):
     pass

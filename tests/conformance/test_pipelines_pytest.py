@@ -15,6 +15,7 @@ sets = import_module("diffusers_tests.pipelines.pipeline_params")
 
 NO_ATTENTION_KWARGS = "UNet2DModel takes no attention kwargs: a LoRA is scaled with set_adapters"
 TEXT_IS_TWO = "a text is hidden states and an embedding, which the mixin does not pass on by their names"
+NOTHING_TO_GUIDE = "there is one pass without guidance: a guidance_scale other than 1 is refused"
 NO_BLOCK_WEIGHTS = "diffusers splits LoRA weights by block for UNet2DConditionModel and UNetMotionModel only"
 
 
@@ -46,6 +47,11 @@ class PokemonImage(dummies.PokemonImage, mixins.BasePipelineTesterConfig):
 class Unclip(dummies.Unclip, mixins.BasePipelineTesterConfig):
     required_input_params_in_call_signature = sets.TEXT_TO_IMAGE_PARAMS - {"height", "width"}
     batch_input_params = sets.TEXT_TO_IMAGE_BATCH_PARAMS
+
+
+class GAN(dummies.GAN, mixins.BasePipelineTesterConfig):
+    required_input_params_in_call_signature = Sprite.required_input_params_in_call_signature
+    batch_input_params = Sprite.batch_input_params
 
 
 class Memory(mixins.PipelineOffloadTesterMixin, mixins.GroupOffloadTesterMixin, mixins.LayerwiseCastingTesterMixin):
@@ -141,3 +147,11 @@ class TestUnclipMemory(Unclip, Memory):
 
 class TestUnclipLora(Unclip, mixins.LoraTesterMixin, mixins.LoraMemoryTesterMixin, mixins.UNetLoraTesterMixin):
     """All of it, on the decoder."""
+
+
+class TestGAN(dummies.BatchSize, GAN, mixins.PipelineTesterMixin):
+    test_cfg = dummies.left_out(NOTHING_TO_GUIDE)
+
+
+class TestGANMemory(GAN, Memory):
+    pass

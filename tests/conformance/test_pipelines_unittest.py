@@ -68,6 +68,12 @@ class Unclip(dummies.Unclip):
     output_type = "np"
 
 
+class GAN(dummies.GAN):
+    params = Sprite.params
+    batch_params = Sprite.batch_params
+    output_type = "np"
+
+
 class SpriteTests(dummies.BatchSize, Sprite, Pipeline, unittest.TestCase):
     pass
 
@@ -135,3 +141,8 @@ class PokemonImageKarrasTests(PokemonImage, mixins.PipelineKarrasSchedulerTester
 
 class UnclipTests(dummies.OptionalText, Unclip, Pipeline, unittest.TestCase):
     test_encode_prompt_works_in_isolation = dummies.left_out("a text is hidden states and an embedding; see README.md")
+
+
+class GANTests(dummies.BatchSize, GAN, Pipeline, unittest.TestCase):
+    test_layerwise_casting = False  # of a denoiser
+    test_cfg = dummies.left_out("there is one pass without guidance: a guidance_scale other than 1 is refused")

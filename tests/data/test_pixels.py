@@ -53,7 +53,7 @@ def test_from_tensor_thresholds_alpha_and_keeps_the_straight_colour() -> None:
 
 def test_from_tensor_clips_and_rejects_other_shapes() -> None:
     assert from_tensor(torch.full((1, 3, 1, 1), 7.0)).tolist() == [[[[255, 255, 255]]]]
-    with pytest.raises(SpriteError, match=r"\(1, 2, 4, 4\).*\(N, 3 or 4, H, W\)"):
+    with pytest.raises(SpriteError, match=r"\(1, 2, 4, 4\).*\(N, 1, 3 or 4, H, W\)"):
         from_tensor(torch.zeros(1, 2, 4, 4))
 
 

@@ -17,13 +17,15 @@ from .augment import Augmentation
 from .pixels import uint8_to_tensor
 from .raw import decode_image
 
+CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+
 
 @dataclass
 class SpriteArrays:
     """One split as arrays.
 
     Attributes:
-        pixels: uint8 (N, H, W, 3) or straight-alpha (N, H, W, 4); a memory map if it is larger than the limit.
+        pixels: uint8 (N, H, W, 1 | 3) or straight-alpha (N, H, W, 4); a memory map if it is larger than the limit.
         labels: int64 (N,), or None without classes.
         texts: N captions, possibly empty.
     """
@@ -56,7 +58,7 @@ class SpriteArrays:
             )
         mode = dataset.features["image"].mode or dataset[0]["image"].mode
         height, width = np.asarray(dataset[0]["image"]).shape[:2]
-        shape = (len(dataset), height, width, 4 if mode == "RGBA" else 3)
+        shape = (len(dataset), height, width, CHANNELS.get(mode, 3))
         if np.prod(shape, dtype=np.int64) > memory_limit_bytes:
             pixels = _memory_map(
                 dataset, shape, Path(cache_dir or Path(datasets.config.HF_DATASETS_CACHE) / "sprites")

@@ -64,13 +64,13 @@ def to_tensor(pixels: np.ndarray, background: str | None = None) -> torch.Tensor
     """Pixels as a network sees them.
 
     Args:
-        pixels: uint8 (N, H, W, 3) RGB or (N, H, W, 4) straight-alpha RGBA.
-        background: composites RGBA on this colour, so that three channels come out; RGB is not changed by it.
+        pixels: uint8 (N, H, W, 1) grey, (N, H, W, 3) RGB or (N, H, W, 4) straight-alpha RGBA.
+        background: composites RGBA on this colour, so that three channels come out; others are not changed by it.
 
     Returns:
         float32 (N, C, H, W) in [-1, 1]. RGBA is premultiplied: a transparent pixel is -1 in all four channels.
     """
-    _check_pixels(pixels, channels=(3, 4))
+    _check_pixels(pixels, channels=(1, 3, 4))
     if background is not None and pixels.shape[-1] == 4:
         pixels = composite(pixels, background)
     return uint8_to_tensor(torch.from_numpy(np.ascontiguousarray(pixels)))
@@ -88,17 +88,19 @@ def from_tensor(x: torch.Tensor, binary_alpha: bool = True) -> np.ndarray:
     """The inverse of `to_tensor`.
 
     Args:
-        x: (N, 3, H, W) or (N, 4, H, W), premultiplied; values outside [-1, 1] are clipped.
+        x: (N, 1 | 3, H, W), or (N, 4, H, W), premultiplied; values outside [-1, 1] are clipped.
         binary_alpha: makes every pixel opaque (alpha of at least 0.5) or fully transparent. Exact for data that was
             binary; pass False to keep soft edges.
 
     Returns:
         uint8 (N, H, W, C), straight alpha, (0, 0, 0, 0) where transparent.
     """
-    if x.ndim != 4 or x.shape[1] not in (3, 4):
-        raise SpriteError(f"a tensor of shape {tuple(x.shape)} is not a batch of images; allowed is (N, 3 or 4, H, W)")
+    if x.ndim != 4 or x.shape[1] not in (1, 3, 4):
+        raise SpriteError(
+            f"a tensor of shape {tuple(x.shape)} is not a batch of images; allowed is (N, 1, 3 or 4, H, W)"
+        )
     unit = ((x.detach().to("cpu", torch.float32).permute(0, 2, 3, 1) + 1.0) / 2.0).clamp(0.0, 1.0).numpy()
-    if unit.shape[-1] == 3:
+    if unit.shape[-1] != 4:
         return np.floor(unit * 255.0 + 0.5).astype(np.uint8)
     pixels = unpremultiply(unit)
     if binary_alpha:
@@ -157,7 +159,7 @@ def make_grid(
     """A contact sheet, scaled by whole pixels.
 
     Args:
-        images: PIL images or uint8 arrays (H, W), (H, W, 3) or (H, W, 4); the largest sets the cell size.
+        images: PIL images or uint8 arrays (H, W) or (H, W, 1 | 3 | 4); the largest sets the cell size.
         columns: images per row; by default as square as possible.
         scale: screen pixels per sprite pixel.
         padding: the gap round each image, in sprite pixels.
@@ -294,6 +296,7 @@ def _round_divide(numerator: np.ndarray, denominator: np.ndarray | int) -> np.nd
 
 def _as_rgba_image(image: Image.Image | np.ndarray) -> Image.Image:
     if isinstance(image, np.ndarray):
+        image = image.squeeze(-1) if image.ndim == 3 and image.shape[2] == 1 else image
         is_image = image.dtype == np.uint8 and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4)))
         if not is_image:
             raise SpriteError(

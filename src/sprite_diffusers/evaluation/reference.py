@@ -123,10 +123,10 @@ class Reference:
         Raises:
             SpriteError: see `load_sprites`, `load_classifier` and `from_dataset`.
         """
-        dataset = load_sprites(
+        dataset = load_sprites(  # a pipeline of grey images is measured in RGB
             source,
             image_size=pipeline.sprite_size,
-            mode={3: "RGB", 4: "RGBA"}[pipeline.sprite_channels],
+            mode="RGBA" if pipeline.sprite_channels == 4 else "RGB",
             **options,
         )
         return cls.from_dataset(

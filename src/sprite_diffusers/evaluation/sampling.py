@@ -42,7 +42,9 @@ def takes_prompts(pipeline: DiffusionPipeline) -> bool:
 def sampling_facts(
     pipeline: DiffusionPipeline, num_inference_steps: int | None, guidance_scale: float | None
 ) -> dict[str, Any]:
-    """How the samples are drawn, with the pipeline's own defaults filled in."""
+    """How the samples are drawn, with the pipeline's own defaults filled in; empty if it draws in one pass."""
+    if "scheduler" not in pipeline.components:
+        return {}
     config = pipeline.config
     return {
         "scheduler": type(pipeline.scheduler).__name__,
@@ -85,7 +87,7 @@ def draw(
         progress: shows a bar with the time left, on the main process.
 
     Returns:
-        uint8 (num_samples, H, W, C), and the seconds that one process needs per image.
+        uint8 (num_samples, H, W, C), grey as RGB, and the seconds that one process needs per image.
 
     Raises:
         SpriteError: images of another shape, or what the pipeline itself refuses.
@@ -130,6 +132,8 @@ def _call(
     except ValueError as error:
         raise SpriteError(f"{type(pipeline).__name__} cannot draw this: {str(error).splitlines()[0]}") from error
     images = np.asarray(images, np.float32)
+    if images.shape[-1] == 1:
+        images = images.repeat(3, axis=-1)
     if not np.isfinite(images).all():
         raise SpriteError(
             f"the images that the {type(pipeline).__name__} draws are not numbers (NaN): its training diverged, or "

@@ -1,0 +1,1 @@
+"""Generators of one pass: adversarial training with its stabilisers, a variational autoencoder beside it, and studies of both."""

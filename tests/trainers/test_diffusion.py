@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -213,6 +214,22 @@ def test_a_signal_writes_a_checkpoint_and_ends_cleanly(in_tmp_path, number):
     assert mlflow.search_runs(experiment_names=["class-cond"]).iloc[0]["status"] == "KILLED"
 
 
+def test_a_model_that_copies_its_images_is_stopped(in_tmp_path, capsys):
+    data = DataConfig(num_samples=120, image_mode="RGB")
+    trainer = trainer_for(settings(in_tmp_path / "out", data=data, preview_steps=2, early_stopping_patience=9))
+    assert trainer.copies.floor < 0.1
+    pixels = trainer.train_data.pixels
+    trainer.copies.look([Image.fromarray(image) for image in trainer.validation_data.pixels[:10]])
+    assert not trainer.should_stop()
+    honest = [Image.fromarray(image) for image in np.random.default_rng(0).integers(0, 256, (45, 16, 16, 3), np.uint8)]
+    drawn, look = [*honest, *map(Image.fromarray, pixels[:5])], trainer.copies.look
+    trainer.copies.look = lambda images: look(drawn)
+    result = trainer.fit()
+    assert result.metrics["steps"] == 2
+    assert result.metrics["copies"] == 0.1
+    assert "10% of the preview are copies of training images" in capsys.readouterr().out
+
+
 def test_early_stopping_keeps_the_best_weights(in_tmp_path):
     config = settings(
         in_tmp_path / "out", max_train_steps=50, validation_steps=1, early_stopping_patience=2, use_ema=False
@@ -288,12 +305,36 @@ def test_the_network_grows_with_the_sprites():
     assert default_channels(9) == default_channels(16) == default_channels(28) == [32, 64, 128]
     assert default_channels(32) == [16, 32, 64, 128]
     assert default_channels(64) == [16, 16, 32, 64, 128]
+    assert default_channels(16, patch_size=2) == [64, 128]
+    assert default_channels(16, patch_size=8) == [128]
     unet = build_unet(UNetConfig(), 4, 32, None)
     assert unet.config.block_out_channels == (16, 32, 64, 128)
     assert unet(torch.zeros(1, 4, 32, 32), 0).sample.shape == (1, 4, 32, 32)
 
 
+@pytest.mark.parametrize("conditional", [True, False])
+def test_patches_of_pixels_are_put_together_again(in_tmp_path, conditional):
+    """A network that says what the noise was: the pipeline must give back the sprite that the trainer showed it."""
+    config = settings(
+        in_tmp_path / "out", conditional, DataConfig(num_samples=120, image_mode="RGB"), max_train_steps=2
+    )
+    trainer = trainer_for(
+        replace(config, unet=UNetConfig(patch_size=2, block_out_channels=[8, 16], norm_num_groups=4))
+    )
+    trainer.fit()
+    assert trainer.unet.config.in_channels == 12
+    pipeline = (ClassCondPipeline if conditional else SpriteDDPMPipeline).from_pretrained(in_tmp_path / "out")
+    assert (pipeline.sprite_size, pipeline.sprite_channels, pipeline.latent_shape) == (16, 3, (12, 8, 8))
+    seen, _ = trainer._validation_batch(np.arange(4))
+    shown = pipeline.postprocess(seen, "np")
+    assert np.allclose(shown, trainer.validation_data.pixels[:4] / 255, atol=1e-6)
+    images = pipeline(*(["food"] if conditional else [])).images
+    assert images[0].size == (16, 16)
+
+
 def test_networks_that_cannot_be_are_refused():
+    with pytest.raises(SpriteError, match="--patch_size is 3, but must be one of 1, 2, 4, 8"):
+        UNetConfig(patch_size=3)
     with pytest.raises(SpriteError, match="--block_out_channels has 20, which --norm_num_groups 8 does not divide"):
         build_unet(UNetConfig(block_out_channels=[20, 32]), 3, 16, None)
     with pytest.raises(SpriteError, match="levels are 0 to 2"):

@@ -152,6 +152,10 @@ class Trainer(ABC):
         """Whether what `validate` gave is the best of the run so far."""
         return figures["loss"] < self.state.best_loss
 
+    def should_stop(self) -> bool:
+        """Whether what `preview` has drawn says that it has been enough; asked with early stopping on."""
+        return False
+
     def save_progress(self, directory: Path) -> None:  # noqa: B027
         """Writes what a family must remember, besides weights and optimizer, to a checkpoint; all processes do."""
 
@@ -212,6 +216,8 @@ class Trainer(ABC):
                 return "early stopping"
             if state.step % config.preview_steps == 0:
                 self._preview(f"previews/step-{state.step:06d}.png")
+                if config.early_stopping_patience is not None and self._agreed(self.should_stop()):
+                    return "early stopping"
             if state.step % config.checkpointing_steps == 0:
                 self._checkpoint()
         return "budget"

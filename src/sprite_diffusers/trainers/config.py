@@ -15,6 +15,8 @@ from trl import TrlParser
 
 from ..errors import SpriteError
 
+PATCH_SIZES = (1, 2, 4, 8)
+
 
 @dataclass
 class TrainerConfig:
@@ -141,7 +143,9 @@ class DataConfig:
 
     dataset: str = field(
         default="synthetic",
-        metadata={"help": "'synthetic', a folder of images or parquet files, a .npz or .npy file, or a Hub id."},
+        metadata={
+            "help": "'synthetic', a folder of images or parquet files, or of LSUN, a .npz or .npy file, or a Hub id."
+        },
     )
     labels: str | None = field(default=None, metadata={"help": "Labels .npy (integer or one-hot) for an images .npy."})
     class_names: list[str] | None = field(
@@ -153,8 +157,8 @@ class DataConfig:
             "help": "Side in pixels: box-averaged down or repeated up by whole factors; the data's own if not given."
         },
     )
-    image_mode: Literal["RGB", "RGBA"] | None = field(
-        default=None, metadata={"help": "RGBA where the data has alpha, if not given."}
+    image_mode: Literal["RGB", "RGBA", "L"] | None = field(
+        default=None, metadata={"help": "RGBA where the data has alpha, else RGB, if not given; L is grey."}
     )
     background: str = field(
         default="white", metadata={"help": "Colour behind transparent pixels for --image_mode RGB."}
@@ -189,6 +193,10 @@ class UNetConfig:
             "front for each doubling of the size."
         },
     )
+    patch_size: int = field(
+        default=1,
+        metadata={"help": "Squares of so many pixels a side are one position of the network's (space to depth)."},
+    )
     layers_per_block: int = field(default=1, metadata={"help": "Residual blocks per resolution."})
     attention_levels: list[int] = field(
         default_factory=list, metadata={"help": "Resolutions with self-attention, 0 is the full one."}
@@ -199,6 +207,12 @@ class UNetConfig:
     )
     norm_num_groups: int = field(default=8, metadata={"help": "Groups of the group norms."})
     dropout: float = field(default=0.0, metadata={"help": "Dropout in the residual blocks."})
+
+    def __post_init__(self) -> None:
+        if self.patch_size not in PATCH_SIZES:
+            raise SpriteError(
+                f"--patch_size is {self.patch_size}, but must be one of {', '.join(map(str, PATCH_SIZES))}."
+            )
 
 
 @dataclass
@@ -232,7 +246,7 @@ class ClassCondConfig:
             "help": "Share of labels replaced by the null class for classifier-free guidance; 0 trains without."
         },
     )
-    guidance_scale: float = field(default=2.0, metadata={"help": "Guidance of previews, and the pipeline's default."})
+    guidance_scale: float = field(default=1.5, metadata={"help": "Guidance of previews, and the pipeline's default."})
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_dropout < 1:

@@ -21,6 +21,7 @@ from ..objectives import Objective, build_objective
 from ..pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from .base import FitResult, Trainer
 from .config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+from .copies import CopyMonitor
 from .data_parts import build_augmentation, load_data
 
 PREVIEWS_PER_ROW = 10
@@ -62,15 +63,16 @@ def fit(trainer: DiffusionTrainer) -> FitResult:
     return result
 
 
-def default_channels(image_size: int) -> list[int]:
+def default_channels(image_size: int, patch_size: int = 1) -> list[int]:
     """Channels per resolution: 32, 64, 128 from 16 pixels down; half the width in front for each doubling of the size.
 
     At full resolution a level costs in proportion to pixels times width squared, so that each level costs the same.
+    Patches leave out the levels that they are in place of.
     """
     channels, size = [32, 64, 128], 16
     while image_size >= 2 * size:
         channels, size = [max(16, channels[0] // 2), *channels], 2 * size
-    return channels
+    return channels[int(math.log2(patch_size)) :] or channels[-1:]
 
 
 def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_embeds: int | None) -> UNet2DModel:
@@ -79,7 +81,7 @@ def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_emb
     Raises:
         SpriteError: settings that do not make a network.
     """
-    channels_per_level = config.block_out_channels or default_channels(image_size)
+    channels_per_level = config.block_out_channels or default_channels(image_size, config.patch_size)
     levels = len(channels_per_level)
     narrow = [width for width in channels_per_level if width % config.norm_num_groups]
     if narrow:
@@ -92,9 +94,9 @@ def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_emb
     attention = [level in config.attention_levels for level in range(levels)]
     factor = 2 ** (levels - 1)
     return UNet2DModel(
-        sample_size=math.ceil(image_size / factor) * factor,
-        in_channels=channels,
-        out_channels=channels,
+        sample_size=math.ceil(image_size / config.patch_size / factor) * factor,
+        in_channels=channels * config.patch_size**2,
+        out_channels=channels * config.patch_size**2,
         block_out_channels=tuple(channels_per_level),
         layers_per_block=config.layers_per_block,
         down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attention),
@@ -133,6 +135,7 @@ class DiffusionTrainer(Trainer):
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
         self.augmentation = build_augmentation(config.data, self.class_names)
+        self.copies = CopyMonitor.of(self.train_data.pixels, self.validation_data.pixels)
         torch.manual_seed(config.trainer.seed)
         self.unet = self._build_network()
         self.objective = self._build_objective()
@@ -178,9 +181,21 @@ class DiffusionTrainer(Trainer):
         if pipeline.is_conditional:
             names = self.class_names[:MAX_PREVIEW_ROWS]
             images = pipeline(names, num_images_per_prompt=PREVIEWS_PER_ROW, generator=generator).images
-            return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=names)
-        images = pipeline(batch_size=6 * PREVIEWS_PER_ROW, generator=generator).images
-        return make_grid(images, PREVIEWS_PER_ROW, scale, background=background)
+        else:
+            names = None
+            images = pipeline(batch_size=6 * PREVIEWS_PER_ROW, generator=generator).images
+        if self.copies is not None:
+            self._log({"validation/copies": self.copies.look(images)})
+        return make_grid(images, PREVIEWS_PER_ROW, scale, background=background, row_labels=names)
+
+    def should_stop(self) -> bool:
+        if self.copies is None or not self.copies.alarming:
+            return False
+        self._say(
+            f"{self.copies.share:.0%} of the preview are copies of training images, {self.copies.floor:.0%} of held-out ones: "
+            "the model begins to memorise its images."
+        )
+        return True
 
     def save(self, directory: Path) -> None:
         hub.export(self.pipeline(), directory, self._card())
@@ -198,6 +213,12 @@ class DiffusionTrainer(Trainer):
     def _network_facts(self) -> dict[str, Any]:
         return {**asdict(self.settings.unet), "block_out_channels": list(self.unet.config.block_out_channels)}
 
+    def summary(self) -> dict[str, float]:
+        figures = super().summary()
+        if self.copies is not None and self.copies.share is not None:
+            figures |= {"copies": self.copies.share, "copies_held_out": self.copies.floor}
+        return figures
+
     def params(self) -> dict[str, Any]:
         settings = asdict(self.settings)
         return {key: value for group in settings.values() if group for key, value in group.items()}
@@ -207,8 +228,10 @@ class DiffusionTrainer(Trainer):
     def pipeline(self) -> DiffusionPipeline:
         """The pipeline around the network as it is now."""
         build = SpriteDDPMPipeline if self.settings.condition is None else ClassCondPipeline
-        options = self._pipeline_options(self.unet.config.sample_size)
-        return build(self.unet, self.objective.sampling_scheduler(), **options)
+        options = self._pipeline_options(self._drawn_size())
+        return build(
+            self.unet, self.objective.sampling_scheduler(), patch_size=self.settings.unet.patch_size, **options
+        )
 
     def _pipeline_options(self, drawn_size: int) -> dict[str, Any]:
         """What every pipeline is told; `drawn_size` is the side of what comes out of the networks, before it is cut."""
@@ -239,10 +262,15 @@ class DiffusionTrainer(Trainer):
         return self._pad(sprites), labels
 
     def _pad(self, sprites: torch.Tensor) -> torch.Tensor:
-        """Sprites up to the size that the network can halve."""
-        margin = self.unet.config.sample_size - self.report.image_size
+        """Sprites up to the size that the network can halve, as it sees them."""
+        margin = self._drawn_size() - self.report.image_size
         before = margin // 2
-        return F.pad(sprites, (before, margin - before, before, margin - before), mode="replicate")
+        padded = F.pad(sprites, (before, margin - before, before, margin - before), mode="replicate")
+        return F.pixel_unshuffle(padded, self.settings.unet.patch_size)
+
+    def _drawn_size(self) -> int:
+        """Side in pixels of what the network draws."""
+        return self.unet.config.sample_size * self.settings.unet.patch_size
 
     def _loss(
         self,
@@ -292,7 +320,7 @@ class DiffusionTrainer(Trainer):
 
     def _training_facts(self) -> str:
         objective, figures = self.settings.objective, self.summary()
-        return "\n".join([
+        lines = [
             "## Training",
             "",
             f"- Data: `{Path(self.settings.data.dataset).name}`, {self.report.split_sizes['train']:,} sprites after "
@@ -300,4 +328,10 @@ class DiffusionTrainer(Trainer):
             f"- Objective: {objective.prediction_type}, {objective.loss_type}.",
             f"- {figures['steps']:,.0f} steps, {figures['images']:,.0f} images in {figures['train_seconds'] / 60:.1f} minutes "
             f"({figures['images_per_second']:.0f} images/s on {self.accelerator.device.type}); seed {self.config.seed}.",
-        ])  # fmt: skip
+        ]
+        if "copies" in figures:
+            lines.append(
+                f"- Copies of training images: {figures['copies']:.1%} of the samples above, {figures['copies_held_out']:.1%} of "
+                "held-out sprites."
+            )
+        return "\n".join(lines)

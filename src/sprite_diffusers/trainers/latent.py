@@ -87,6 +87,10 @@ class LatentDiffusionTrainer(DiffusionTrainer):
                 num_class_embeds=self._num_class_embeds(),
                 dropout=unet.dropout,
             )
+        if unet.patch_size != 1:
+            raise SpriteError(
+                f"--patch_size is {unet.patch_size}, but latents have no pixels to take together: leave it out."
+            )
         network = build_unet(unet, shape[0], shape[1], self._num_class_embeds())
         if network.config.sample_size != shape[1]:
             levels = len(network.config.block_out_channels)

@@ -1,0 +1,63 @@
+"""Does a model in training copy its images? Previews are compared with them, at no extra sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ..evaluation.memorisation import nearest
+
+MAX_TRAINING_IMAGES = 20_000  # of more a short training copies none, and comparing would take its time
+MAX_HELD_OUT_IMAGES = 512
+STANDARD_ERRORS = 3.0
+
+
+class CopyMonitor:
+    """The share of previews that are copies of training images, beside that of held-out images.
+
+    A copy is much nearer to one training image than to any other, or as good as equal to it
+    (`evaluation.memorisation.Nearest`). Sets have near-duplicates, so that some held-out images count as copies too.
+
+    Args:
+        train: uint8 ``(N, H, W, C)``.
+        held_out: uint8 ``(M, H, W, C)``.
+
+    Attributes:
+        share: of the last preview; `None` before the first.
+        floor: of held-out images.
+    """
+
+    def __init__(self, train: np.ndarray, held_out: np.ndarray):
+        self._train = train
+        self._count = 0
+        self.floor = _copied(held_out[:MAX_HELD_OUT_IMAGES], train)
+        self.share: float | None = None
+
+    @classmethod
+    def of(cls, train: np.ndarray, held_out: np.ndarray) -> CopyMonitor | None:
+        """`None` for a set that is too large to be copied, or too small to be compared."""
+        if not 2 <= len(train) <= MAX_TRAINING_IMAGES or not len(held_out):
+            return None
+        return cls(train, held_out)
+
+    def look(self, images: Sequence[Image.Image]) -> float:
+        """The share of copies among images of the size and mode of the training images."""
+        self._count = len(images)
+        self.share = _copied(np.stack([np.asarray(image) for image in images]), self._train)
+        return self.share
+
+    @property
+    def alarming(self) -> bool:
+        """Whether the last preview has more copies than chance gives a model that draws as held-out images are."""
+        if self.share is None:
+            return False
+        floor = max(self.floor, 1 / self._count)
+        return self.share > floor + STANDARD_ERRORS * math.sqrt(floor * (1 - min(floor, 1)) / self._count)
+
+
+def _copied(images: np.ndarray, train: np.ndarray) -> float:
+    found = nearest(images, train)
+    return float((found.memorised | found.near_copies).mean())

@@ -52,12 +52,9 @@ def own_factor(tile: np.ndarray) -> int:
     return int(np.gcd.reduce(distances))
 
 
-def detection_table(tiles: list[np.ndarray]) -> list[str]:
+def print_detection(tiles: list[np.ndarray]) -> None:
     own = [own_factor(tile) for tile in tiles]
-    rows = [
-        f"| enlarged | {' | '.join(name(quality) for quality in QUALITIES)} |",
-        "|---" * (len(QUALITIES) + 1) + "|",
-    ]
+    print(f"| enlarged | {' | '.join(map(name, QUALITIES))} |\n{'|---' * (len(QUALITIES) + 1)}|")
     for scale in SCALES:
         cells = []
         for quality in QUALITIES:
@@ -68,9 +65,7 @@ def detection_table(tiles: list[np.ndarray]) -> list[str]:
                 if of_tile
             ]
             cells.append(f"{100 * np.mean(right):.1f} %")
-        rows.append(f"| {scale} times | {' | '.join(cells)} |")
-        print(rows[-1], flush=True)
-    return rows
+        print(f"| {scale} times | {' | '.join(cells)} |", flush=True)
 
 
 def name(quality: int | None) -> str:
@@ -110,15 +105,12 @@ def own_resolution(tiles: list[np.ndarray], mnist: list[np.ndarray], drawings: l
     return {kind: pictures for kind, pictures in kinds.items() if pictures}
 
 
-def false_table(kinds: dict[str, list[np.ndarray]]) -> list[str]:
-    rows = [
-        f"| left alone | pictures | {' | '.join(name(quality) for quality in QUALITIES)} |",
-        "|---" * (len(QUALITIES) + 2) + "|",
-    ]
+def print_left_alone(kinds: dict[str, list[np.ndarray]]) -> None:
+    print(f"| left alone | pictures | {' | '.join(map(name, QUALITIES))} |\n{'|---' * (len(QUALITIES) + 2)}|")
     for kind, pictures in kinds.items():
         alone = [np.mean([detect_scale(as_file(p, quality)).scale == 1 for p in pictures]) for quality in QUALITIES]
-        rows.append(f"| {kind} | {len(pictures)} | {' | '.join(f'{100 * share:.1f} %' for share in alone)} |")
-    return rows
+        shares = " | ".join(f"{100 * share:.1f} %" for share in alone)
+        print(f"| {kind} | {len(pictures)} | {shares} |", flush=True)
 
 
 def read_rgb(source: str | None, number: int) -> list[np.ndarray]:
@@ -141,7 +133,9 @@ def main() -> None:
     kinds = own_resolution(
         tiles, read_rgb(args.mnist, args.number // 10), read_rgb(args.drawings, args.number // 10), args.number // 10
     )
-    print("\n".join([*false_table(kinds), "", *detection_table(tiles)]))
+    print_left_alone(kinds)
+    print()
+    print_detection(tiles)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,15 @@ from sprite_diffusers.trainers.config import (
     UNetConfig,
     parse_config,
 )
+from sprite_diffusers.trainers.distillation.settings import DistillConfig
+from sprite_diffusers.trainers.gan.settings import GANConfig, GeneratorConfig, VAEConfig
+from sprite_diffusers.trainers.gan.study.comparison import CompareConfig
 from sprite_diffusers.trainers.reward_models.settings import RewardModelConfig
 from sprite_diffusers.trainers.rl.run import PromptConfig
 from sprite_diffusers.trainers.rl.settings import RewardConfig as RLRewardConfig
 from sprite_diffusers.trainers.rl.settings import RLConfig
 from sprite_diffusers.trainers.rl.study.run import StudyConfig
+from sprite_diffusers.trainers.sentiment.settings import LSTMSettings, TextDataConfig, TextTrainerConfig
 from sprite_diffusers.trainers.stages import StagesConfig
 from sprite_diffusers.trainers.text_to_sprite.settings import (
     AlignmentStageConfig,
@@ -45,12 +49,16 @@ UNCONDITIONAL = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig)
 CONDITIONAL = (*UNCONDITIONAL, ClassCondConfig)
 LATENT = (*CONDITIONAL, LatentConfig)
 AUTOENCODER = (TrainerConfig, DataConfig, AutoencoderConfig)
+DISTILL = (TrainerConfig, DataConfig, DistillConfig)
+GAN = (TrainerConfig, DataConfig, GeneratorConfig, GANConfig)
+VAE_GAN = (*GAN, VAEConfig, CompareConfig)
 CLIP = (TrainerConfig, ClipDataConfig, ClipConfig)
 REWARDS = (TrainerConfig, ClipDataConfig, RewardModelConfig)
 RL = (TrainerConfig, RLConfig, RLRewardConfig, PromptConfig)
 RL_STUDY = (*RL, StudyConfig)
 STAGES = (TrainerConfig, CaptionDataConfig, TextConfig, VAEStageConfig, DiffusionStageConfig, ObjectiveConfig,
           AlignmentStageConfig, StagesConfig)  # fmt: skip
+SENTIMENT = (TextTrainerConfig, TextDataConfig, LSTMSettings)
 UNCLIP = (TrainerConfig, UnclipDataConfig, PriorStageConfig, DecoderStageConfig, SuperResStageConfig, StagesConfig)
 
 
@@ -78,10 +86,16 @@ def types_of(path: Path) -> tuple:
     text = path.read_text()
     if "\nestimator:" in text:
         return RL_STUDY if "\nfolds:" in text else RL
+    if "\nstudent_steps:" in text:
+        return DISTILL
+    if "\nadversarial_loss:" in text:
+        return VAE_GAN if "\nnum_seeds:" in text else GAN
     if "\ndecoder_block_out_channels:" in text:
         return UNCLIP
     if "\nstage1_learning_rate:" in text:
         return STAGES
+    if "\ntruncation_side:" in text:
+        return SENTIMENT
     if "\naesthetic_minutes:" in text:
         return REWARDS
     if "\narchitecture:" in text:
@@ -99,9 +113,11 @@ def test_every_config_of_the_house_is_valid(path):
     more = {
         LATENT: ["--pretrained_autoencoder", "autoencoder"],
         STAGES: ["--dataset", "sprites"],
+        SENTIMENT: ["--dataset", "reviews"],
         REWARDS: ["--clip", "clip"],
         UNCLIP: ["--clip", "clip"],
         RL: ["--pipeline", "pipeline"],
+        DISTILL: ["--teacher", "teacher"],
     }.get(types, [])
     settings = dict(zip(types, parse("--config", str(path), *more, types=types), strict=True))
     if ObjectiveConfig in types:

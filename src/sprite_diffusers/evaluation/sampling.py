@@ -43,11 +43,12 @@ def sampling_facts(
     pipeline: DiffusionPipeline, num_inference_steps: int | None, guidance_scale: float | None
 ) -> dict[str, Any]:
     """How the samples are drawn, with the pipeline's own defaults filled in; empty if it draws in one pass."""
-    if "scheduler" not in pipeline.components:
+    scheduler = getattr(pipeline, "scheduler", None)
+    if scheduler is None:
         return {}
     config = pipeline.config
     return {
-        "scheduler": type(pipeline.scheduler).__name__,
+        "scheduler": type(scheduler).__name__,
         "num_inference_steps": num_inference_steps or config.get("default_num_inference_steps"),
         "guidance_scale": config.get("default_guidance_scale") if guidance_scale is None else guidance_scale,
     }

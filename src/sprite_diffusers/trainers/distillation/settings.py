@@ -1,0 +1,80 @@
+"""Settings of a distillation, as dataclasses: each field is a flag and a YAML key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...errors import SpriteError
+from ..config import DataConfig, TrainerConfig
+from ..gan.settings import AUGMENTATIONS
+
+
+@dataclass
+class DistillConfig:
+    """What is distilled, into how many steps, and by which losses."""
+
+    teacher: str = field(
+        default="", metadata={"help": "Folder or Hub id of a flow model that training/train_cond.py made."}
+    )
+    teacher_guidance_scale: float | None = field(
+        default=None,
+        metadata={"help": "Guidance that the student learns to do without; the teacher's own default if not given."},
+    )
+    teacher_steps: int = field(
+        default=10, metadata={"help": "Steps of the teacher's trajectories; a multiple of --student_steps."}
+    )
+    num_trajectories: int = field(
+        default=4096, metadata={"help": "Trajectories of the teacher that the student learns, drawn before training."}
+    )
+    student_steps: int = field(default=2, metadata={"help": "Steps that the student draws in; fewer work as well."})
+    huber_constant: float = field(
+        default=0.03,
+        metadata={"help": "Distance per pixel value (-1 to 1) below which the error to the teacher is squared."},
+    )
+    adversarial_weight: float = field(
+        default=0.1, metadata={"help": "Weight of the adversarial loss beside the error to the teacher; 0 is none."}
+    )
+    discriminator_learning_rate: float = field(
+        default=1e-3, metadata={"help": "Peak learning rate of the discriminator."}
+    )
+    r1_weight: float = field(
+        default=1.0, metadata={"help": "Weight of the penalty on the discriminator's gradient at real sprites."}
+    )
+    diff_augment: list[str] = field(
+        default_factory=lambda: ["translation"],
+        metadata={"help": f"What the discriminator sees is augmented; of {', '.join(AUGMENTATIONS)}."},
+    )
+
+    def __post_init__(self) -> None:
+        if not self.teacher:
+            raise SpriteError(
+                "--teacher is missing: train a flow model with training/train_cond.py, and give its folder."
+            )
+        for name in (
+            "teacher_steps", "num_trajectories", "student_steps", "huber_constant", "discriminator_learning_rate",
+        ):  # fmt: skip
+            if not getattr(self, name) > 0:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be above 0.")
+        for name in ("adversarial_weight", "r1_weight"):
+            if getattr(self, name) < 0:
+                raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")
+        if self.teacher_guidance_scale is not None and self.teacher_guidance_scale < 1:
+            raise SpriteError(
+                f"--teacher_guidance_scale is {self.teacher_guidance_scale}, but must be 1 (no guidance) or more."
+            )
+        if self.teacher_steps % self.student_steps:
+            raise SpriteError(
+                f"--teacher_steps is {self.teacher_steps}, but must be a multiple of --student_steps {self.student_steps}."
+            )
+        unknown = [name for name in self.diff_augment if name not in AUGMENTATIONS]
+        if unknown:
+            raise SpriteError(f"--diff_augment has {unknown[0]!r}, but allowed are {', '.join(AUGMENTATIONS)}.")
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """All settings of one distillation."""
+
+    trainer: TrainerConfig
+    data: DataConfig
+    distill: DistillConfig

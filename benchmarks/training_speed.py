@@ -1,7 +1,8 @@
 """Images per second of our training loop beside that of diffusers' ``examples/unconditional_image_generation``.
 
 Both train the same network on the same sprites with the same batch size and precision, in alternating blocks of steps,
-so that the noise of the machine hits both alike. The peer's loop: see `recipes.TrainUnconditional`. Needs torchvision.
+so that the noise of the machine hits both alike; on single pixels, as the peer's loop has no patches. That loop: see
+`recipes.TrainUnconditional`. Needs torchvision.
 
     python benchmarks/training_speed.py --rounds 5 --steps 20
 """
@@ -60,7 +61,7 @@ def main() -> None:
     args = parser.parse_args()
 
     flags = ["--dataset", args.dataset, "--image_size", str(args.image_size), "--image_mode", "RGB",
-             "--train_batch_size", str(args.train_batch_size), "--output_dir", tempfile.mkdtemp()]  # fmt: skip
+             "--train_batch_size", str(args.train_batch_size), "--output_dir", tempfile.mkdtemp(), "--patch_size", "1"]  # fmt: skip
     types = [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig]
     config = DiffusionConfig(*parse_config(types, CONFIGS, "default.yaml", args=flags))
     data = load_data(config.data)

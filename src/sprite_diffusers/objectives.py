@@ -21,9 +21,8 @@ PREDICTION_TYPES = ("epsilon", "sample", "v_prediction", "flow")
 NOISE_SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 LOSS_TYPES = ("mse", "huber")
 TIMESTEP_SAMPLINGS = ("uniform", "logit_normal")
-FLOW_SHIFT = (
-    2.0  # of samplers: sigma becomes shift sigma / (1 + (shift - 1) sigma) (https://arxiv.org/abs/2403.03206, eq. 23)
-)
+FLOW_SHIFT = 2.0
+"""Of samplers: sigma becomes ``shift sigma / (1 + (shift - 1) sigma)`` (https://arxiv.org/abs/2403.03206, eq. 23)."""
 
 
 @dataclass(frozen=True)

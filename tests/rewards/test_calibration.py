@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -94,6 +95,10 @@ def test_balanced_weights_are_the_gradient_of_the_soft_minimum():
     balanced = balanced_weights(weights, gains.tolist(), sharpness)
     assert balanced == pytest.approx(gains.grad.tolist(), abs=1e-12)
     assert balanced_weights(weights, gains.tolist(), 0.0) == pytest.approx(weights)
+    # a reward that applied to no image has neither gained nor lost, and one without weight gets none
+    assert balanced_weights([1.0, 1.0], [0.0, math.nan], 4.0) == pytest.approx([1.0, 1.0])
+    assert balanced_weights([1.0, 1.0], [math.nan, 0.5], 0.0) == [1.0, 1.0]
+    assert balanced_weights([1.0, 0.0], [2.0, -9e9], 4.0) == [1.0, 0.0]
     # a reward to be avoided that has risen has lost
     rising, falling = balanced_weights([0.5, -0.5], [0.0, 0.5], 2.0), balanced_weights([0.5, -0.5], [0.0, -0.5], 2.0)
     assert rising[1] < falling[1] < 0

@@ -52,15 +52,20 @@ def balanced_weights(weights: Sequence[float], gains: Sequence[float], sharpness
 
     Args:
         weights: one per reward; that of a reward to be avoided is negative, and its gain counts the other way.
-        gains: in standard deviations of the base.
+        gains: in standard deviations of the base; NaN where a reward applied to no image, which counts as no gain.
         sharpness: 0 returns the weights; the larger, the nearer to the minimum.
 
     Returns:
         Weights whose absolute values have the same sum.
     """
-    signed = [gain if weight >= 0 else -gain for weight, gain in zip(weights, gains, strict=True)]
+    if not sharpness:
+        return list(weights)
+    signed = [math.copysign(1, weight) * gain for weight, gain in zip(weights, gains, strict=True)]
+    known = [0.0 if math.isnan(gain) else gain for gain in signed]
+    least = min(gain for weight, gain in zip(weights, known, strict=True) if weight)
     powers = [
-        weight * math.exp(sharpness * (min(signed) - gain)) for weight, gain in zip(weights, signed, strict=True)
+        weight * math.exp(sharpness * (least - gain)) if weight else 0.0
+        for weight, gain in zip(weights, known, strict=True)
     ]
     total = sum(map(abs, weights)) / sum(map(abs, powers))
     return [total * power for power in powers]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..evaluation.memorisation import nearest
 
-MAX_TRAINING_IMAGES = 20_000  # of more a short training copies none, and comparing would take its time
+MAX_TRAINING_VALUES = 1 << 26  # of more a short training copies none, and comparing would take 256 MiB and more
 MAX_HELD_OUT_IMAGES = 512
 STANDARD_ERRORS = 3.0
 
@@ -39,7 +39,7 @@ class CopyMonitor:
     @classmethod
     def of(cls, train: np.ndarray, held_out: np.ndarray) -> CopyMonitor | None:
         """`None` for a set that is too large to be copied, or too small to be compared."""
-        if not 2 <= len(train) <= MAX_TRAINING_IMAGES or not len(held_out):
+        if len(train) < 2 or train.size > MAX_TRAINING_VALUES or not len(held_out):
             return None
         return cls(train, held_out)
 

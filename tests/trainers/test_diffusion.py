@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from sprite_diffusers.trainers.config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+from sprite_diffusers.trainers.copies import CopyMonitor
 from sprite_diffusers.trainers.data_parts import load_data
 from sprite_diffusers.trainers.diffusion import (
     DiffusionConfig,
@@ -228,6 +229,12 @@ def test_a_model_that_copies_its_images_is_stopped(in_tmp_path, capsys):
     assert result.metrics["steps"] == 2
     assert result.metrics["copies"] == 0.1
     assert "10% of the preview are copies of training images" in capsys.readouterr().out
+
+
+def test_copies_of_grey_images_are_found():
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 1), np.uint8)
+    monitor = CopyMonitor.of(pixels[:6], pixels[6:])
+    assert monitor.look([Image.fromarray(image[..., 0]) for image in (*pixels[:1], *pixels[6:9])]) == 0.25
 
 
 def test_early_stopping_keeps_the_best_weights(in_tmp_path):

@@ -46,7 +46,10 @@ class CopyMonitor:
     def look(self, images: Sequence[Image.Image]) -> float:
         """The share of copies among images of the size and mode of the training images."""
         self._count = len(images)
-        self.share = _copied(np.stack([np.asarray(image) for image in images]), self._train)
+        drawn = np.stack([np.asarray(image) for image in images])
+        self.share = _copied(
+            drawn.reshape(len(images), *self._train.shape[1:]), self._train
+        )  # grey has no channel yet
         return self.share
 
     @property

@@ -23,6 +23,7 @@ class Row:
         budget: core-minutes asked for; core_seconds are those that were used.
         images: seen in training, repeats included.
         images_per_second: of processor time.
+        sampling_steps: in which its sprites were drawn.
         metrics, floors: of `Scores`, None for NaN.
     """
 
@@ -35,6 +36,7 @@ class Row:
     core_seconds: float
     wall_seconds: float
     images_per_second: float
+    sampling_steps: int
     metrics: dict[str, Any]
     floors: dict[str, Any]
 
@@ -44,13 +46,13 @@ def quality_table(rows: Sequence[Row]) -> Table:
     last = max((row.budget for row in rows if row.recipe in PEERS), default=rows[0].budget)
     header = [
         "recipe", "core-minutes", "seeds", "feature FD", "/ better peer", f"/ better peer at {last:g}",
-        "FD-PCA20", "accuracy", "/ real", "images seen", "images/s", "near-copies",
+        "FD-PCA20", "accuracy", "/ real", "images seen", "images/s", "near-copies", "steps",
     ]  # fmt: skip
     floors = rows[0].floors
     real = max((row.floors.get("accuracy") or 0.0 for row in rows), default=0.0)  # measured where labels are asked for
     lines = [
         ["real sprites", "", "", f"{floors['fd_feature']:.2f}", "", "", f"{floors['fd_pca20']:.1f}",
-         f"{real:.3f}" if real else MISSING, "", "", "", f"{floors['near_copies']:.1%}"],
+         f"{real:.3f}" if real else MISSING, "", "", "", f"{floors['near_copies']:.1%}", ""],
     ]  # fmt: skip
     best_at_last = _better_peer(rows, last)
     for name in _names(rows):
@@ -68,11 +70,12 @@ def quality_table(rows: Sequence[Row]) -> Table:
                 f"{_mean(group, 'accuracy') / real:.1%}" if asked else MISSING,
                 f"{np.mean([row.images for row in group]):,.0f}",
                 f"{np.mean([row.images_per_second for row in group]):.0f}", _spread(group, "near_copies", ".1%"),
+                str(group[0].sampling_steps),
             ])  # fmt: skip
     notes = [
         f"/ better peer: mean feature FD divided by that of the better peer at the same budget, and at {last:g} core-minutes.",
         "/ real: share of the classifier's accuracy on real sprites. images/s: per second of processor time.",
-        "In brackets: the lowest and the highest of the seeds.",
+        "steps: of sampling. In brackets: the lowest and the highest of the seeds.",
     ]
     return Table(header, lines, reference_rows=1, notes=notes)
 

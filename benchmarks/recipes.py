@@ -56,8 +56,8 @@ class Recipe(ABC):
 
     @staticmethod
     @abstractmethod
-    def samples(folder: Path, count: int) -> DiffusionPipeline | np.ndarray:
-        """A pipeline that samples as the recipe documents, or `count` images, uint8 (count, H, W, 3); in float32."""
+    def samples(folder: Path, count: int, most_steps: int) -> tuple[DiffusionPipeline | np.ndarray, int]:
+        """A pipeline, or `count` images, uint8 (count, H, W, 3), and the steps: those that the recipe documents, or `most_steps`."""
 
 
 class Ours(Recipe):
@@ -82,8 +82,9 @@ class Ours(Recipe):
             self.trainer.save(folder)
 
     @staticmethod
-    def samples(folder: Path, count: int) -> DiffusionPipeline:
-        return hub.load_pipeline(folder)
+    def samples(folder: Path, count: int, most_steps: int) -> tuple[DiffusionPipeline, int]:
+        pipeline = hub.load_pipeline(folder)
+        return pipeline, min(pipeline.config.default_num_inference_steps, most_steps)
 
 
 class TrainUnconditional(Recipe):
@@ -117,8 +118,8 @@ class TrainUnconditional(Recipe):
         DDPMPipeline(averaged, self._noise_scheduler).save_pretrained(folder)
 
     @staticmethod
-    def samples(folder: Path, count: int) -> DDPMPipeline:
-        return DDPMPipeline.from_pretrained(folder)
+    def samples(folder: Path, count: int, most_steps: int) -> tuple[DDPMPipeline, int]:
+        return DDPMPipeline.from_pretrained(folder), min(1000, most_steps)
 
     def _train(self, dataset: torch.utils.data.Dataset, mixed_precision: str) -> Iterator[None]:
         accelerator = Accelerator(mixed_precision=mixed_precision)
@@ -200,14 +201,16 @@ class DenoisingDiffusionPytorch(Recipe):
         (folder / "diffusion.json").write_text(json.dumps({"image_size": diffusion.image_size[0]}), encoding="utf-8")
 
     @staticmethod
-    def samples(folder: Path, count: int) -> np.ndarray:
-        diffusion = _gaussian_diffusion(**json.loads((folder / "diffusion.json").read_text(encoding="utf-8")))
+    def samples(folder: Path, count: int, most_steps: int) -> tuple[np.ndarray, int]:
+        facts = json.loads((folder / "diffusion.json").read_text(encoding="utf-8"))
+        diffusion = _gaussian_diffusion(**facts, sampling_timesteps=min(250, most_steps))
         diffusion.load_state_dict(load_file(folder / "diffusion.safetensors"))
         sizes = [min(SAMPLING_BATCH, count - start) for start in range(0, count, SAMPLING_BATCH)]
         torch.manual_seed(0)
         with _silence():
             images = torch.cat([diffusion.eval().sample(batch_size=size) for size in sizes])
-        return (images.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        pixels = (images.float().clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return pixels, diffusion.sampling_timesteps
 
 
 PEERS: dict[str, type[Recipe]] = {
@@ -216,7 +219,7 @@ PEERS: dict[str, type[Recipe]] = {
 }
 
 
-def _gaussian_diffusion(image_size: int) -> Any:
+def _gaussian_diffusion(image_size: int, sampling_timesteps: int = 250) -> Any:
     """The README's `GaussianDiffusion` around a U-Net of our channels."""
     try:
         from denoising_diffusion_pytorch import GaussianDiffusion, Unet
@@ -226,7 +229,7 @@ def _gaussian_diffusion(image_size: int) -> Any:
         ) from error
     channels = default_channels(image_size)
     unet = Unet(dim=channels[0], dim_mults=tuple(width // channels[0] for width in channels), flash_attn=True)
-    return GaussianDiffusion(unet, image_size=image_size, timesteps=1000, sampling_timesteps=250)
+    return GaussianDiffusion(unet, image_size=image_size, timesteps=1000, sampling_timesteps=sampling_timesteps)
 
 
 def _transformed(data: SpriteDataset) -> torch.utils.data.Dataset:

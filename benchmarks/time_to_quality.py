@@ -5,9 +5,9 @@
 The clock is the processor time of the training steps, so that other work on the machine takes nothing from a budget: core-minutes,
 which equal minutes on an idle machine with one thread. The recipes advance in turns of a few seconds in one process, so that what
 slows the machine down hits all alike. A recipe whose learning rate is planned over the budget is trained anew for each budget;
-the others once, and saved as each budget is reached. Afterwards everything is sampled as the recipe documents, in float32, and
-scored by the one protocol; neither saving, sampling nor scoring counts. Peers are unconditional. All train on RGB sprites in the
-same precision: bf16 where the processor has instructions for it.
+the others once, and saved as each budget is reached. Afterwards everything is sampled as the recipe documents, though in no more than
+``--most_steps``, and scored by the one protocol; neither saving, sampling nor scoring counts. Peers are unconditional. All train
+and sample RGB sprites in the same precision: bf16 where the processor has instructions for it.
 
 Writes models (``snapshots/``), grids, results.json, table.md and time_to_quality.png to ``--out``. What is there is not done
 again, so that a benchmark that was cut off goes on. What the peers need: see `recipes`.
@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from diffusers.utils.logging import disable_progress_bar
@@ -212,11 +213,14 @@ def score(args: Namespace, name: str, seed: int, budget: float, reference: Refer
     """Samples a model as its recipe documents, and measures it."""
     folder = results.snapshot(name, seed, budget)
     began = time.process_time()
-    scores = evaluate(PEERS.get(name, Ours).samples(folder, args.num_samples), reference, num_samples=args.num_samples)
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast_precision() == "bf16"):
+        samples, steps = PEERS.get(name, Ours).samples(folder, args.num_samples, args.most_steps)
+        options = {} if isinstance(samples, np.ndarray) else {"num_inference_steps": steps}
+        scores = evaluate(samples, reference, num_samples=args.num_samples, **options)
     figures = json.loads(scores.to_json())
     sample_grid(scores, reference).save(results.folder / "grids" / f"{folder.name}.png")
     facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    row = Row(budget=budget, metrics=figures["metrics"], floors=figures["floors"], **facts)
+    row = Row(budget=budget, metrics=figures["metrics"], floors=figures["floors"], sampling_steps=steps, **facts)
     results.add(row)
     print(
         f"{name}, seed {seed}, {budget:g} core-minutes: feature FD {row.metrics['fd_feature']:.2f} "
@@ -239,6 +243,7 @@ def settings(args: Namespace, data: SpriteDataset, reference: Reference) -> dict
         "classifier": reference.classifier.identity(),
         "protocol": PROTOCOL_VERSION,
         "num_samples": args.num_samples,
+        "most_steps": args.most_steps,
         "num_cpu_threads": args.num_cpu_threads,
         "mixed_precision": fast_precision(),
         **{f"recipe {name}": yaml.safe_load(file.read_text(encoding="utf-8")) for name, file in ours.items()},
@@ -259,6 +264,12 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of weights and training")
     parser.add_argument("--budgets", nargs="+", type=float, default=[2.0, 5.0, 15.0], help="core-minutes of training")
     parser.add_argument("--num_samples", type=int, default=700, help="sprites drawn from each model")
+    parser.add_argument(
+        "--most_steps",
+        type=int,
+        default=1000,
+        help="of sampling, for recipes that document more; the two peers' are 1000, 250",
+    )
     parser.add_argument("--turn", type=float, default=20.0, help="seconds until the next recipe's turn")
     parser.add_argument("--num_cpu_threads", type=int, default=1, help="of training, sampling and scoring")
     parser.add_argument("--out", type=Path, default=Path("outputs/time_to_quality"), help="what is there is kept")

@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from accelerate.state import AcceleratorState
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
+from sprite_diffusers import cli
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 
 torch.set_num_threads(1)  # on networks this small, threads cost more than they save
@@ -83,3 +85,20 @@ def in_tmp_path(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs ``sprite-diffusers``; returns its exit code, output and error output."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["sprite-diffusers", *map(str, args)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

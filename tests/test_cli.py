@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import mlflow
 import numpy as np
@@ -12,29 +11,12 @@ import torch
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from sprite_diffusers import cli, hub
+from sprite_diffusers import hub
 from sprite_diffusers.models import SpriteClassifier
 from sprite_diffusers.models.clip import build_clip, save_clip
 
 from .captioned import SIZE, save_squares
 from .pipelines import pokemon
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command; returns its exit code, output and error output."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["sprite-diffusers", *map(str, args)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_sample_a_class(run, class_cond, tmp_path):

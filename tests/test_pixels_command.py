@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from sprite_diffusers import cli, hub
+from sprite_diffusers import hub
 from sprite_diffusers.data.synthetic import generate
 from sprite_diffusers.pixels import load_palette
 
 PICO_8 = set(load_palette("pico-8").colors)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command; returns its exit code, output and error output."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["sprite-diffusers", *map(str, args)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

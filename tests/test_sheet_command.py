@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sprite_diffusers import cli, hub
+from sprite_diffusers import hub
 from sprite_diffusers.sheets import FORMATS, read_sheet
 
 from .pipelines import pokemon
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run_sheet(run, monkeypatch, tmp_path):
     """Runs ``sprite-diffusers sheet`` in an empty folder; returns its exit code, output and error output."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["sprite-diffusers", "sheet", *map(str, args)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+    return lambda *args: run("sheet", *args)
 
 
 @pytest.fixture
@@ -44,8 +32,8 @@ def frames(path) -> np.ndarray:
     return read_sheet(path).frames
 
 
-def test_a_sheet_of_the_embedded_sprites(run, tmp_path):
-    code, out, err = run("synthetic", "--num", 10, "--out", "new/s.png", "--formats", *FORMATS, "--padding", 1)
+def test_a_sheet_of_the_embedded_sprites(run_sheet, tmp_path):
+    code, out, err = run_sheet("synthetic", "--num", 10, "--out", "new/s.png", "--formats", *FORMATS, "--padding", 1)
     assert code == 0, err
     assert "10 frames of 16x16 in a sheet of 35x86: new/s.png" in out
     assert "human 0-1" in out
@@ -57,9 +45,9 @@ def test_a_sheet_of_the_embedded_sprites(run, tmp_path):
         np.testing.assert_array_equal(frames(f"new/{name}"), expected)
 
 
-def test_flags_change_the_sheet(run):
-    run("synthetic", "--num", 5, "--out", "a.png")
-    code, _, err = run(
+def test_flags_change_the_sheet(run_sheet):
+    run_sheet("synthetic", "--num", 5, "--out", "a.png")
+    code, _, err = run_sheet(
         "a.json", "--out", "b.png", "--scale", 2, "--duration", 70, "--tags", "walk:0-2:pingpong", "end:4",
         "--pivot", "bottom", "--frame_size", "16x20", "--columns", 5, "--power_of_two",
     )  # fmt: skip
@@ -76,16 +64,16 @@ def test_flags_change_the_sheet(run):
     assert Image.open("b.png").size == (256, 64)
 
 
-def test_animations_and_grids(run):
-    run("synthetic", "--num", 5, "--out", "a.png", "--formats", "gif", "--columns", 1)
-    assert run("a.gif", "--out", "b.png")[0] == 0
-    assert run("a.png", "--frame_size", 16, "--out", "c.png")[0] == 0
+def test_animations_and_grids(run_sheet):
+    run_sheet("synthetic", "--num", 5, "--out", "a.png", "--formats", "gif", "--columns", 1)
+    assert run_sheet("a.gif", "--out", "b.png")[0] == 0
+    assert run_sheet("a.png", "--frame_size", 16, "--out", "c.png")[0] == 0
     np.testing.assert_array_equal(frames("b.json"), frames("c.json"))
 
 
-def test_a_model_draws_what_sample_draws(run, model, class_cond):
+def test_a_model_draws_what_sample_draws(run_sheet, model, class_cond):
     arguments = ["--model", model, "--class", "food", 0, "--num", 2, "--seed", 7, "--guidance_scale", 1]
-    code, out, err = run(*arguments)
+    code, out, err = run_sheet(*arguments)
     assert code == 0, err
     assert "4 frames of 8x8" in out
     assert "animations: food 0-1, human 2-3" in out
@@ -97,37 +85,39 @@ def test_a_model_draws_what_sample_draws(run, model, class_cond):
     assert list(json.loads(Path("sheet.json").read_text())["frames"]) == ["food 0", "food 1", "human 2", "human 3"]
 
 
-def test_a_model_animates(run, model):
+def test_a_model_animates(run_sheet, model):
     still = ["--model", model, "--class", "food", "--num", 2, "--seed", 3]
-    run(*still, "--out", "still.png")
+    run_sheet(*still, "--out", "still.png")
     sprites = frames("still.json")
-    code, _, err = run(*still, "--out", "d.png", "--animate", "denoising", "--frames", 2, "--batch_size", 1)
+    code, _, err = run_sheet(*still, "--out", "d.png", "--animate", "denoising", "--frames", 2, "--batch_size", 1)
     assert code == 0, err
     sheet = read_sheet("d.json")
     assert [(tag.name, tag.start, tag.stop) for tag in sheet.tags] == [("food 0", 0, 1), ("food 1", 2, 3)]
     assert abs(sheet.frames[1::2].astype(int) - sprites).max() <= 1
-    code, _, err = run(*still, "--out", "i.png", "--animate", "interpolation", "--frames", 3, "--formats", "webp")
+    code, _, err = run_sheet(
+        *still, "--out", "i.png", "--animate", "interpolation", "--frames", 3, "--formats", "webp"
+    )
     assert code == 0, err
     assert abs(frames("i.webp")[::3].astype(int) - sprites).max() <= 1
 
 
-def test_colours_of_a_palette_in_every_frame(run, model):
+def test_colours_of_a_palette_in_every_frame(run_sheet, model):
     arguments = ["--model", model, "--class", "food", "--num", 2, "--palette", "gameboy", "--frames", 3]
     for animate in ("denoising", "interpolation"):
-        code, _, err = run(*arguments, "--animate", animate, "--formats", "gif")
+        code, _, err = run_sheet(*arguments, "--animate", animate, "--formats", "gif")
         assert code == 0, err
         pixels = frames("sheet.gif").reshape(-1, 4)
         assert len(np.unique(pixels[pixels[:, 3] > 0], axis=0)) <= 4
         assert set(np.unique(pixels[:, 3])) <= {0, 255}
 
 
-def test_other_models(run, unconditional, tmp_path):
+def test_other_models(run_sheet, unconditional, tmp_path):
     hub.export(unconditional, tmp_path / "plain")
     hub.export(pokemon.pipeline(), tmp_path / "text")
-    assert run("--model", tmp_path / "plain", "--num", 2)[0] == 0
+    assert run_sheet("--model", tmp_path / "plain", "--num", 2)[0] == 0
     assert read_sheet("sheet.json").names == ("sprite 0", "sprite 1")
     arguments = ["--model", tmp_path / "text", "--prompt", "a fox", "a bat", "--num", 1, "--frames", 2]
-    assert run(*arguments, "--animate", "interpolation", "--transparent")[0] == 0
+    assert run_sheet(*arguments, "--animate", "interpolation", "--transparent")[0] == 0
     assert len(read_sheet("sheet.json")) == 4
 
 
@@ -159,15 +149,15 @@ def test_other_models(run, unconditional, tmp_path):
         (["--model", "MODEL", "--num", "1", "--class", "food", "--animate", "interpolation"], "1 sprites by 8 frames"),
     ],
 )
-def test_mistakes_are_one_line_and_write_nothing(run, model, tmp_path, arguments, message):
-    code, out, err = run(*[str(model) if argument == "MODEL" else argument for argument in arguments])
+def test_mistakes_are_one_line_and_write_nothing(run_sheet, model, tmp_path, arguments, message):
+    code, out, err = run_sheet(*[str(model) if argument == "MODEL" else argument for argument in arguments])
     assert (code, out) == (2, "")
     (line,) = [line for line in err.splitlines() if line.startswith("error:")]
     assert message in line
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_help_explains(run):
-    code, out, _ = run("--help")
+def test_help_explains(run_sheet):
+    code, out, _ = run_sheet("--help")
     assert code == 0
     assert "examples:" in out

@@ -25,6 +25,7 @@ from .latent_metrics import (
     ssim,
     standardised,
 )
+from .precision import full_precision
 
 MIN_IMAGES = 10
 MAX_IMAGE_PSNR = 60.0
@@ -186,11 +187,11 @@ class _Codec:
 
 @contextmanager
 def _evaluating(autoencoder: ModelMixin) -> Iterator[None]:
-    """Without dropout or gradients, in full float32 on every device (no TF32), so that figures of machines agree."""
+    """Without dropout or gradients, in full precision."""
     was_training = autoencoder.training
     autoencoder.eval()
     try:
-        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        with full_precision(autoencoder.device):
             yield
     finally:
         autoencoder.train(was_training)

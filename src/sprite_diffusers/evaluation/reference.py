@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from diffusers import DiffusionPipeline
 
 from ..data import SpriteArrays, SpriteDataset, load_sprites, to_tensor
@@ -16,6 +15,7 @@ from ..data.pixels import parse_color
 from ..errors import SpriteError
 from ..models import SpriteClassifier, default_classifier_folder, load_classifier
 from .memorisation import Nearest, nearest
+from .precision import full_precision
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -207,11 +207,11 @@ def extract(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Features, float64 (N, feature_dim), and recognised classes, int64 (N,) in the order of `class_names`.
 
-    Without dropout, and in full float32 on every device (no TF32), so that scores of different machines agree.
+    Without dropout, in full precision.
     """
     classifier.eval()
     features, predicted = [], []
-    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    with full_precision(classifier.device):
         for start in range(0, len(pixels), batch_size):
             batch = to_tensor(pixels[start : start + batch_size]).to(classifier.device)
             output = classifier(batch)

@@ -12,6 +12,7 @@ from diffusers import UniPCMultistepScheduler
 from ... import hub
 from ...data import LoadReport
 from ...errors import SpriteError
+from ...objectives import FLOW_SHIFT
 from ...pipelines import ClassCondPipeline
 from ...pipelines.sprite_io import classifier_free_guidance
 
@@ -20,13 +21,18 @@ def load_teacher(source: str) -> ClassCondPipeline:
     """The pipeline in a folder or Hub repository, with frozen weights.
 
     Raises:
-        SpriteError: no pipeline, one without classes, or one that does not predict a flow.
+        SpriteError: no pipeline, one without classes, of palette indices, or that does not predict a flow.
     """
     pipeline = hub.load_pipeline(source)
     if not isinstance(pipeline, ClassCondPipeline):
         raise SpriteError(
             f"--teacher {source} is a {type(pipeline).__name__}, but only a ClassCondPipeline can be distilled: train one "
             "with training/train_cond.py."
+        )
+    if pipeline.index_palette is not None:
+        raise SpriteError(
+            f"--teacher {source} draws indices of a palette, but only a model of colours can be distilled: train one without "
+            "--palette."
         )
     # flow-matching schedulers have nothing else to predict, and do not name it
     predicted = pipeline.scheduler.config.get("prediction_type", "flow_prediction")
@@ -104,32 +110,29 @@ class GuidedTeacher:
         return classifier_free_guidance(output, self.guidance_scale)
 
     @torch.no_grad()
-    def trajectory(
-        self, noise: torch.Tensor, labels: torch.Tensor, num_steps: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The path from noise to a sprite, by UniPC (https://arxiv.org/abs/2302.04867).
+    def draw(self, noise: torch.Tensor, labels: torch.Tensor, num_steps: int) -> torch.Tensor:
+        """The sprites, in the form of `noise`, to which the flow leads; by UniPC (https://arxiv.org/abs/2302.04867).
 
         Args:
             noise: ``(batch, channels, H, W)``, standard normal.
             labels: ``(batch,)``.
-            num_steps: evenly spaced steps.
-
-        Returns:
-            Points ``(num_steps + 1, batch, channels, H, W)`` from noise to sprite, and their noise levels
-            ``(num_steps + 1,)`` from 1 (as good as) to 0.
+            num_steps: more of them where there is much noise, see `FLOW_SHIFT`.
         """
         scheduler = UniPCMultistepScheduler(
-            num_train_timesteps=self.num_train_timesteps, prediction_type="flow_prediction", use_flow_sigmas=True
+            num_train_timesteps=self.num_train_timesteps,
+            prediction_type="flow_prediction",
+            use_flow_sigmas=True,
+            flow_shift=FLOW_SHIFT,
         )
         scheduler.set_timesteps(num_steps, device=noise.device)
-        points = [noise]
+        sample = noise
         first, last = self.guidance_interval
         for step, timestep in enumerate(scheduler.timesteps):
             levels = scheduler.sigmas[step].to(noise).expand(len(noise))
             guided = first <= (step + 0.5) / num_steps <= last
-            output = self.velocity(points[-1], levels, labels, guided)
-            points.append(scheduler.step(output, timestep, points[-1], return_dict=False)[0])
-        return torch.stack(points), scheduler.sigmas.to(noise)
+            output = self.velocity(sample, levels, labels, guided)
+            sample = scheduler.step(output, timestep, sample, return_dict=False)[0]
+        return sample
 
     def _evaluate(self, sample: torch.Tensor, sigma: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         with self.autocast():

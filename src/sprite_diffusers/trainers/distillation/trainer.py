@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import FlowMatchLCMScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler
 from huggingface_hub import ModelCard
 from PIL import Image
 
@@ -20,6 +20,7 @@ from ...data import EpochSampler, SpriteArrays, SpriteDataset, make_grid
 from ...errors import SpriteError
 from ...evaluation.distances import fit_gaussian, gaussian_distance
 from ...evaluation.reference import NUM_COMPONENTS, fit_pca, project
+from ...objectives import FLOW_SHIFT
 from ...pipelines import ClassCondPipeline
 from ...pipelines.sprite_ldm import autoencoder_fingerprint
 from ..base import FitResult, Trainer
@@ -56,11 +57,11 @@ def fit_distillation(settings: DistillationSettings) -> FitResult:
 class DistillationTrainer(Trainer):
     """Trains a copy of the teacher's network to jump from each noise level of its few steps to the sprite.
 
-    The student is a consistency function (https://arxiv.org/abs/2303.01469): ``f(x_s, s) = x_s - s v(x_s, s)`` is a guess of
-    the sprite at the end of the path through ``x_s``. Two losses are added: the pseudo-Huber distance from where the guided
+    ``f(x_s, s) = x_s - s v(x_s, s)`` is the student's guess of the sprite to which noise leads. In training it draws as it
+    will later, by Euler's steps: the next one begins from ``(1 - s) f + s noise``, the guess mixed with the noise of the
+    path, from which it can be corrected. Two losses of every guess are added: the pseudo-Huber distance from where the guided
     teacher's trajectory ends, which was integrated once, before training (https://arxiv.org/abs/2101.02388); and what a
-    discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967). Steps after the first
-    begin from the guess with fresh noise: that is what `FlowMatchLCMScheduler` does.
+    discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967).
 
     Validation draws in ``student_steps``; its loss is the Fréchet distance of 20 principal components to held-out sprites.
 
@@ -134,15 +135,17 @@ class DistillationTrainer(Trainer):
         device = self.accelerator.device
         real, labels = self.train_data.batch(self.sampler.indices(micro_step), self.augmentation, rng)
         assert labels is not None  # checked against the teacher's classes
-        start, sigma, end = (tensor.to(device) for tensor in self.trajectories.draw(labels, rng))
+        noise, end = (tensor.to(device) for tensor in self.trajectories.draw(labels, rng))
         real, labels = real.to(device), labels.to(device)
-        drawn = self._jump(self.model, start, sigma, labels)
-        loss = pseudo_huber(drawn, end, self.options.huber_constant)
+        guesses = self._guesses(noise, labels)
+        drawn = torch.cat(guesses)
+        loss = pseudo_huber(drawn, end.repeat(len(guesses), 1, 1, 1), self.options.huber_constant)
         self._record({"distance_to_teacher": float(loss.detach())})
         if self.adversary is None:
             return loss
         step = micro_step // self.config.gradient_accumulation_steps
         drawn = F.pixel_shuffle(drawn, self.original.patch_size)
+        real, labels = real.repeat(len(guesses), 1, 1, 1), labels.repeat(len(guesses))
         self._record(self.adversary.update(step, self._rate_factor, real, drawn, labels, rng))
         adversarial = self.adversary.loss(real, drawn, labels, rng)
         self._record({"adversarial_loss": float(adversarial.detach())})
@@ -198,7 +201,7 @@ class DistillationTrainer(Trainer):
         config = self.original.config
         return ClassCondPipeline(
             self.unet,
-            FlowMatchLCMScheduler(num_train_timesteps=self.teacher.num_train_timesteps),
+            self._scheduler(),
             id2label=config.id2label,
             default_num_inference_steps=self.options.student_steps,
             default_guidance_scale=1.0,
@@ -207,12 +210,20 @@ class DistillationTrainer(Trainer):
             patch_size=self.original.patch_size,
         )
 
-    def _jump(
-        self, network: torch.nn.Module, sample: torch.Tensor, sigma: torch.Tensor, labels: torch.Tensor
-    ) -> torch.Tensor:
-        """The sprites ``(batch, *latent_shape)`` that `network` guesses from `sample` at noise levels `sigma` ``(batch,)``."""
-        velocity = network(sample, sigma * self.teacher.num_train_timesteps, labels, return_dict=False)[0]
-        return sample - sigma.view(-1, 1, 1, 1) * velocity.float()
+    def _scheduler(self) -> FlowMatchEulerDiscreteScheduler:
+        return FlowMatchEulerDiscreteScheduler(num_train_timesteps=self.teacher.num_train_timesteps, shift=FLOW_SHIFT)
+
+    def _guesses(self, noise: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+        """The sprites ``(batch, *latent_shape)`` that the student guesses at each of its steps from `noise`."""
+        scheduler, count = self._scheduler(), self.options.student_steps
+        scheduler.set_timesteps(sigmas=np.linspace(1, 1 / count, count).tolist())  # as the pipelines do
+        guesses: list[torch.Tensor] = []
+        for sigma in scheduler.sigmas[:-1].tolist():
+            sample = (1 - sigma) * guesses[-1].detach() + sigma * noise if guesses else noise
+            timesteps = torch.full((len(noise),), sigma * self.teacher.num_train_timesteps, device=noise.device)
+            velocity = self.model(sample, timesteps, labels, return_dict=False)[0]
+            guesses.append(sample - sigma * velocity.float())
+        return guesses
 
     def _integrate_trajectories(self) -> Trajectories:
         count, classes = self.options.num_trajectories, len(self.class_names)
@@ -228,7 +239,6 @@ class DistillationTrainer(Trainer):
             noise,
             torch.cat([torch.arange(classes), balance]),  # each class, however rare
             self.options.teacher_steps,
-            self.options.student_steps,
             self.config.train_batch_size,
             self.accelerator.device,
         )

@@ -18,13 +18,13 @@ from PIL import Image
 from ... import hub
 from ...data import EpochSampler, SpriteArrays, SpriteDataset, make_grid
 from ...errors import SpriteError
-from ...evaluation.distances import fit_gaussian, gaussian_distance
-from ...evaluation.reference import NUM_COMPONENTS, fit_pca, project
+from ...evaluation.reference import NUM_COMPONENTS
 from ...objectives import FLOW_SHIFT
 from ...pipelines import ClassCondPipeline
 from ...pipelines.sprite_ldm import autoencoder_fingerprint
 from ..base import FitResult, Trainer
 from ..data_parts import build_augmentation, load_data, pad_sprites
+from ..held_out_distance import HeldOutDistance
 from ..schedule import learning_rate_factor
 from .adversary import Adversary
 from .settings import DistillationSettings
@@ -160,7 +160,7 @@ class DistillationTrainer(Trainer):
             pipeline(part, generator=generator, output_type="np").images for part in labels.split(VALIDATION_BATCH)
         ]
         pixels = (np.concatenate(drawn) * 255).round().astype(np.uint8)
-        distance = gaussian_distance(fit_gaussian(project(self._pca, pixels)), self._held_out)
+        distance = self._distance(pixels)
         return {"loss": distance, "fd_pca20": distance}
 
     def preview(self) -> Image.Image:
@@ -263,7 +263,7 @@ class DistillationTrainer(Trainer):
             self._figures.setdefault(name, []).append(value)
 
     def _prepare_distance(self, validation: SpriteArrays) -> None:
-        """Components of training sprites, and the held-out ones as a Gaussian in them."""
+        """What validation compares with."""
         count, needed = len(validation), NUM_COMPONENTS + 2
         if min(count, len(self.train_data)) < needed:
             raise SpriteError(
@@ -273,8 +273,7 @@ class DistillationTrainer(Trainer):
         chosen = np.random.default_rng(0).permutation(count)[:MAX_VALIDATION_IMAGES]
         assert validation.labels is not None
         self._held_out_labels = validation.labels[torch.from_numpy(chosen)]
-        self._pca = fit_pca(self.train_data.pixels)
-        self._held_out = fit_gaussian(project(self._pca, validation.pixels[chosen]))
+        self._distance = HeldOutDistance(self.train_data.pixels, validation.pixels[chosen])
 
     def _card(self) -> ModelCard:
         name = self.config.hub_model_id or self.output_dir.resolve().name

@@ -22,12 +22,12 @@ from PIL import Image
 from ... import hub
 from ...data import EpochSampler, SpriteArrays, SpriteDataset, from_tensor, make_grid
 from ...errors import SpriteError
-from ...evaluation.distances import fit_gaussian, gaussian_distance
-from ...evaluation.reference import NUM_COMPONENTS, fit_pca, project
+from ...evaluation.reference import NUM_COMPONENTS
 from ...models import DCGANGenerator
 from ...pipelines import SpriteGANPipeline
 from ..base import FitResult, Trainer
 from ..data_parts import build_augmentation, pad_sprites
+from ..held_out_distance import HeldOutDistance
 from .curves import save_curves
 from .settings import GANSettings, VAESettings, default_channels
 from .snapshots import FOLDER, Snapshot, add_snapshot, save_animation, snapshot_picture
@@ -134,7 +134,7 @@ class GeneratorTrainer(Trainer):
 
     def validate(self) -> dict[str, float]:
         samples = self.draw(self.num_validation, seed=self.config.seed)
-        distance = gaussian_distance(fit_gaussian(project(self._pca, samples)), self._held_out)
+        distance = self._distance(samples)
         return {"loss": distance, "fd_pca20": distance}
 
     def preview(self) -> Image.Image:
@@ -307,7 +307,7 @@ class GeneratorTrainer(Trainer):
         return self.train_data.pixels.shape[-1], widths, math.ceil(self.report.image_size / factor) * factor
 
     def _prepare_distance(self) -> None:
-        """Components of training images, and the held-out ones as a Gaussian in them."""
+        """What validation compares with: what is inside of padding."""
         rng = np.random.default_rng(0)
         margin = self.generator.config.sample_size - self.report.image_size
         inside = slice(margin // 2, margin // 2 + self.report.image_size)
@@ -315,8 +315,10 @@ class GeneratorTrainer(Trainer):
         train = rng.permutation(len(self.train_data))[:MAX_PCA_IMAGES]
         held_out = rng.permutation(len(self.validation_data))[:limit]
         self.num_validation = len(held_out)
-        self._pca = fit_pca(self.train_data.pixels[train][:, inside, inside])
-        self._held_out = fit_gaussian(project(self._pca, self.validation_data.pixels[held_out][:, inside, inside]))
+        self._distance = HeldOutDistance(
+            self.train_data.pixels[train][:, inside, inside],
+            self.validation_data.pixels[held_out][:, inside, inside],
+        )
 
     @torch.no_grad()
     def _calibrate(self, norms: list[torch.nn.BatchNorm2d]) -> None:

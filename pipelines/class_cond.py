@@ -10,16 +10,19 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UN
 
 from .sprite_io import (
     ClassConditionalMixin,
-    SpriteLoraMixin,
     SpritePipelineMixin,
+    check_index_palette,
     check_num_classes,
-    enable_adapters_on,
     resolve_class_labels,
 )
+from .sprite_lora import SpriteLoraMixin, enable_adapters_on
+from .sprite_modes import SamplingModesMixin
 from .sprite_palette import Color, Colors
 
 
-class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+class ClassCondPipeline(
+    ClassConditionalMixin, SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
+):
     r"""Class-conditional sprite generation with classifier-free guidance (https://arxiv.org/abs/2207.12598).
 
     Args:
@@ -36,6 +39,8 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         binary_alpha: whether RGBA output has alpha 0 and 1 only.
         patch_size: squares of so many pixels a side are one position of the network's, which then has
             ``channels * patch_size**2`` channels (`torch.nn.functional.pixel_unshuffle`).
+        index_palette: the network draws indices of these colours: it sees their bits (`sprite_palette.palette_codes`), and its
+            output says how likely each is; one more channel in and out is transparency.
     """
 
     model_cpu_offload_seq = "unet"
@@ -51,8 +56,10 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         image_size: int | None = None,
         binary_alpha: bool = True,
         patch_size: int = 1,
+        index_palette: list[str] | None = None,
     ):
         super().__init__()
+        check_index_palette(unet, patch_size, index_palette)
         enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
         if id2label is None:
@@ -68,6 +75,7 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             image_size=image_size,
             binary_alpha=binary_alpha,
             patch_size=patch_size,
+            index_palette=index_palette,
         )
 
     @torch.no_grad()
@@ -88,6 +96,10 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         palette: Colors | None = None,
         num_colors: int | None = None,
         background: Color | None = None,
+        image: Any = None,
+        mask_image: Any = None,
+        strength: float | None = None,
+        palette_guidance: float = 0.0,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites of the given classes.
 
@@ -110,6 +122,14 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
                 the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
+            image: draw variations of it instead of starting from noise: one, or one per sprite, of `sprite_size` (PIL, array or
+                tensor, see `read_images`).
+            mask_image: draw only the part of `image` that is white here; where it is black, the pixels of `image` stay
+                exactly, but for `palette` and `num_colors`.
+            strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
+                default with a mask); 0.7 without a mask if not given.
+            palette_guidance: how strongly to pull towards `palette` while drawing: 0 snaps only the finished sprite, 1 makes it
+                exact in the last step.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -127,19 +147,22 @@ class ClassCondPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         start, stop = self.prepare_guidance(guidance_scale, guidance_interval)
         labels = resolve_class_labels(class_labels, config.id2label, len(config.id2label))
         labels = labels.repeat_interleave(num_images_per_prompt).to(self._execution_device)
-        latents = self.prepare_latents(len(labels), generator, latents)
+        modes = self.prepare_modes(len(labels), image, mask_image, strength, palette, palette_guidance)
         timesteps = self.prepare_timesteps(num_inference_steps)
+        noise = self.prepare_latents(len(labels), generator, latents)
+        timesteps, latents = modes.start(timesteps, noise)
         self._num_timesteps = len(timesteps)
 
         with self.progress_bar(total=len(timesteps)) as progress_bar:
             for i, t in enumerate(timesteps):
-                guided = self.do_classifier_free_guidance and start <= (i + 0.5) / len(timesteps) <= stop
+                guided = self.do_classifier_free_guidance and start <= modes.progress(i) <= stop
                 model_output = self.predict(self.scale_model_input(latents, t), t, labels, guided)
+                model_output = modes.guide(model_output, t, latents, i)
                 latents = self.scheduler_step(model_output, t, latents, generator)
                 tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
                 latents = tensors["latents"]
                 progress_bar.update()
 
-        images = self.postprocess(latents, output_type, scale, palette, num_colors, background)
+        images = self.postprocess(latents, output_type, scale, palette, num_colors, background, modes.kept)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)

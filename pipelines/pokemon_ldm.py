@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, ModelMixin, SchedulerMixin, UNet2DConditionModel
-from diffusers.utils.torch_utils import randn_tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .sprite_io import (
-    SpriteLoraMixin,
+    KeptPixels,
     SpritePipelineMixin,
     center_crop,
     classifier_free_guidance,
     encode_prompts,
-    images_to_tensor,
     normalize_latents,
     per_channel,
     remove_background,
     text_direction,
 )
+from .sprite_lora import SpriteLoraMixin
+from .sprite_modes import SamplingModesMixin
 from .sprite_palette import Color, Colors
 
 
-class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+class PokemonLDMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
     r"""Text-conditioned latent diffusion (https://arxiv.org/abs/2112.10752) for sprites with long descriptions.
 
     Args:
@@ -171,13 +170,15 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         negative_prompt_embeds: torch.Tensor | None = None,
         negative_prompt_attention_mask: torch.Tensor | None = None,
         image: Any = None,
-        strength: float = 0.7,
+        mask_image: Any = None,
+        strength: float | None = None,
         transparent: bool = False,
         scale: int = 1,
         palette: Colors | None = None,
         num_colors: int | None = None,
         background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
+        palette_guidance: float = 0.0,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions.
 
@@ -198,8 +199,12 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             prompt_attention_mask: ``(batch, tokens)``, 1 for tokens that count; all if not given.
             negative_prompt_embeds: in place of `negative_prompt`.
             negative_prompt_attention_mask: of those.
-            image: start from this picture (PIL, array or tensor, one or one per prompt) instead of from noise.
-            strength: how much of it is redrawn: 0 hardly anything, 1 all of it.
+            image: draw variations of it instead of starting from noise: one, one per prompt or one per sprite, of `sprite_size` (PIL, array or
+                tensor, see `read_images`).
+            mask_image: draw only the part of `image` that is white here; where it is black, the pixels of `image` stay
+                exactly, but for `palette` and `num_colors`.
+            strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
+                default with a mask); 0.7 without a mask if not given.
             transparent: RGBA without the background, see `remove_background`.
             scale: whole-number enlargement of the output, nearest neighbour.
             palette: the only colours of the output: a sequence of ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes
@@ -207,6 +212,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the U-Net; ``{"scale": 0.5}`` halves a LoRA.
+            palette_guidance: 0, as latents have no colours to guide (kept for one signature everywhere).
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -239,12 +245,9 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
                     f"`negative_prompt` makes hidden states of the shape {tuple(negative_embeds.shape)}, but `prompt` of "
                     f"{tuple(embeds.shape)}: pass as many of the one as of the other."
                 )
+        modes = self.prepare_modes(len(embeds), image, mask_image, strength, palette, palette_guidance)
         timesteps = self.prepare_timesteps(num_inference_steps)
-        if image is None:
-            latents = self.prepare_latents(len(embeds), generator, latents)
-        else:
-            timesteps = self.prepare_strength(timesteps, strength)
-            latents = self.prepare_image_latents(image, len(embeds), timesteps[:1], generator)
+        timesteps, latents = modes.start(timesteps, self.prepare_latents(len(embeds), generator, latents))
         self._num_timesteps = len(timesteps)
 
         tensors = {"latents": latents, "prompt_embeds": embeds, "negative_prompt_embeds": negative_embeds}
@@ -252,6 +255,7 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             for i, t in enumerate(timesteps):
                 latents = tensors["latents"]
                 model_output = self.predict(self.scale_model_input(latents, t), t, tensors, mask, negative_mask)
+                model_output = modes.guide(model_output, t, latents, i)
                 tensors["latents"] = self.scheduler_step(model_output, t, latents, generator)
                 tensors = self.run_callback(callback_on_step_end, names, i, t, tensors)
                 progress_bar.update()
@@ -259,8 +263,8 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         images: Any = tensors["latents"]
         if output_type != "latent":
             decoded = self.decode(images, tensors["prompt_embeds"], mask)
-            decoded = self.without_background(decoded) if transparent else decoded
-            images = self.postprocess(decoded, output_type, scale, palette, num_colors, background)
+            decoded = self.without_background(decoded, modes.kept) if transparent else decoded
+            images = self.postprocess(decoded, output_type, scale, palette, num_colors, background, modes.kept)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 
@@ -292,49 +296,10 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         )[0]
         return classifier_free_guidance(output, self._guidance_scale) if self.do_classifier_free_guidance else output
 
-    def prepare_strength(self, timesteps: torch.Tensor, strength: float) -> torch.Tensor:
-        """The last part of `timesteps` that an image is redrawn in.
-
-        Raises:
-            ValueError: a strength outside 0 to 1.
-        """
-        if not 0 <= strength <= 1:
-            raise ValueError(f"`strength` is {strength}, but must be from 0 to 1.")
-        order = self.scheduler.order
-        steps = len(timesteps) // order
-        first = min(steps - max(1, round(steps * strength)), steps - 1) * order
-        if hasattr(self.scheduler, "set_begin_index"):
-            self.scheduler.set_begin_index(first)
-        return timesteps[first:]
-
-    def prepare_image_latents(
-        self,
-        image: Any,
-        batch_size: int,
-        timestep: torch.Tensor,
-        generator: torch.Generator | list[torch.Generator] | None,
-    ) -> torch.Tensor:
-        """Latents of `image`, as noisy as they are at `timestep`.
-
-        Raises:
-            ValueError: more images than sprites to draw, or a number that does not divide it.
-        """
-        pixels = images_to_tensor(image, self.vae.config.sample_size, self.config.background)
-        if batch_size % len(pixels):
-            raise ValueError(
-                f"{len(pixels)} images were passed for {batch_size} sprites: pass one, or one per prompt."
-            )
-        pixels = pixels.to(device=self._execution_device, dtype=self.vae.dtype)
-        clean = self.vae.encode(pixels).latent_dist.mode().to(self.unet.dtype)
-        clean = normalize_latents(clean, self.config.latent_mean, self.config.latent_std)
-        clean = clean.repeat_interleave(batch_size // len(clean), dim=0)
-        noise = randn_tensor(clean.shape, generator=generator, device=clean.device, dtype=clean.dtype)
-        add = getattr(self.scheduler, "add_noise", None) or self.scheduler.scale_noise
-        names = list(inspect.signature(add).parameters)
-        arguments = {"noise": noise, names[0]: clean} | {
-            name: timestep.expand(len(clean)) for name in names if name.startswith("timestep")
-        }
-        return add(**arguments)
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised latents of images ``(batch, 3, H, W)`` in ``[-1, 1]``."""
+        latents = self.vae.encode(images.to(self.vae.dtype)).latent_dist.mode()
+        return normalize_latents(latents, self.config.latent_mean, self.config.latent_std)
 
     def decode(self, latents: torch.Tensor, embeds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Images ``(batch, 3, H, W)``, about ``[-1, 1]``, of normalised latents and the text that they were drawn for."""
@@ -342,8 +307,13 @@ class PokemonLDMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         latents = (latents * std + mean).to(self.vae.dtype)
         return self.vae.decode(latents, embeds.to(self.vae.dtype), mask, return_dict=False)[0]
 
-    def without_background(self, images: torch.Tensor) -> torch.Tensor:
-        """``(batch, 3, H, W)`` in ``[-1, 1]`` to premultiplied RGBA in ``[-1, 1]``, cut to the size of the output."""
+    def without_background(self, images: torch.Tensor, kept: KeptPixels | None = None) -> torch.Tensor:
+        """``(batch, 3, H, W)`` in ``[-1, 1]`` to premultiplied RGBA in ``[-1, 1]``, cut to the size of the output.
+
+        Args:
+            kept: pixels that are as they were given when the background is looked for.
+        """
         images = center_crop((images.float() / 2 + 0.5).clamp(0, 1), self.config.image_size)
+        images = images if kept is None else kept.paste(images)
         cut = remove_background(images, [channel / 255 for channel in self.config.background])
         return torch.cat([cut[:, :3] * cut[:, 3:], cut[:, 3:]], dim=1) * 2 - 1

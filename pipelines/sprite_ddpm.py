@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, ImagePipelineOutput, SchedulerMixin, UNet2DModel
 
-from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, enable_adapters_on
+from .sprite_io import SpritePipelineMixin, check_index_palette
+from .sprite_lora import SpriteLoraMixin, enable_adapters_on
+from .sprite_modes import SamplingModesMixin
 from .sprite_palette import Color, Colors
 
 
-class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+class SpriteDDPMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
     r"""Unconditional sprite generation (DDPM, Ho et al. 2020, https://arxiv.org/abs/2006.11239; or rectified flow).
 
     Args:
@@ -25,6 +27,8 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         binary_alpha: whether RGBA output has alpha 0 and 1 only.
         patch_size: squares of so many pixels a side are one position of the network's, which then has
             ``channels * patch_size**2`` channels (`torch.nn.functional.pixel_unshuffle`).
+        index_palette: the network draws indices of these colours: it sees their bits (`sprite_palette.palette_codes`), and its
+            output says how likely each is; one more channel in and out is transparency.
     """
 
     model_cpu_offload_seq = "unet"
@@ -37,8 +41,10 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         image_size: int | None = None,
         binary_alpha: bool = True,
         patch_size: int = 1,
+        index_palette: list[str] | None = None,
     ):
         super().__init__()
+        check_index_palette(unet, patch_size, index_palette)
         enable_adapters_on(unet)
         self.register_modules(unet=unet, scheduler=scheduler)
         self.register_to_config(
@@ -46,6 +52,7 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
             image_size=image_size,
             binary_alpha=binary_alpha,
             patch_size=patch_size,
+            index_palette=index_palette,
         )
 
     @torch.no_grad()
@@ -64,6 +71,10 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         palette: Colors | None = None,
         num_colors: int | None = None,
         background: Color | None = None,
+        image: Any = None,
+        mask_image: Any = None,
+        strength: float | None = None,
+        palette_guidance: float = 0.0,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites.
 
@@ -83,6 +94,14 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
                 the one that looks nearest, and alpha becomes 0 or 1. `sprite_diffusers.pixels.load_palette` reads files.
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
+            image: draw variations of it instead of starting from noise: one, or one per sprite, of `sprite_size` (PIL, array or
+                tensor, see `read_images`).
+            mask_image: draw only the part of `image` that is white here; where it is black, the pixels of `image` stay
+                exactly, but for `palette` and `num_colors`.
+            strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
+                default with a mask); 0.7 without a mask if not given.
+            palette_guidance: how strongly to pull towards `palette` while drawing: 0 snaps only the finished sprite, 1 makes it
+                exact in the last step.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -94,18 +113,21 @@ class SpriteDDPMPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
         self.check_call(output_type, names, scale, palette, num_colors, background)
         if num_inference_steps is None:
             num_inference_steps = self.config.default_num_inference_steps
-        latents = self.prepare_latents(batch_size * num_images_per_prompt, generator, latents)
+        count = batch_size * num_images_per_prompt
+        modes = self.prepare_modes(count, image, mask_image, strength, palette, palette_guidance)
         timesteps = self.prepare_timesteps(num_inference_steps)
+        timesteps, latents = modes.start(timesteps, self.prepare_latents(count, generator, latents))
         self._num_timesteps = len(timesteps)
 
         with self.progress_bar(total=len(timesteps)) as progress_bar:
             for i, t in enumerate(timesteps):
-                model_output = self.unet(self.scale_model_input(latents, t), t, return_dict=False)[0]
+                model_output = self.denoise(self.scale_model_input(latents, t), t)
+                model_output = modes.guide(model_output, t, latents, i)
                 latents = self.scheduler_step(model_output, t, latents, generator)
                 tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
                 latents = tensors["latents"]
                 progress_bar.update()
 
-        images = self.postprocess(latents, output_type, scale, palette, num_colors, background)
+        images = self.postprocess(latents, output_type, scale, palette, num_colors, background, modes.kept)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)

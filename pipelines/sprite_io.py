@@ -1,4 +1,4 @@
-"""What all sprite pipelines share: labels, noise and pixels in and out, guidance, the portable folder, LoRA.
+"""What all sprite pipelines share: labels, noise and pixels in and out, guidance, the portable folder.
 
 This file travels with every published model (``pipeline.py`` imports it as ``.sprite_io``), so it depends on nothing
 but torch, diffusers, their own requirements and ``sprite_palette.py`` beside it.
@@ -13,17 +13,15 @@ import inspect
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import UNet2DModel
-from diffusers.loaders import PeftAdapterMixin
-from diffusers.loaders.lora_base import LoraBaseMixin, _fetch_state_dict
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
@@ -31,17 +29,40 @@ from .sprite_palette import (
     Color,
     Colors,
     check_num_colors,
+    decode_bits,
+    flow_of_logits,
     limit_colors,
+    num_bits,
     parse_color,
     parse_palette,
     put_on_background,
 )
 
-HELPERS = ("sprite_io.py", "sprite_palette.py")  # the loader copies what pipeline.py imports itself, and no further
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 SHOWN_CUTS, SHOWN_CHARACTERS = 3, 300  # of prompts that are too long
 
 logger = logging.getLogger(__name__)
+
+
+class KeptPixels(NamedTuple):
+    """The part of images that is not drawn anew.
+
+    Attributes:
+        given: the images as they were given, ``(batch, 3 | 4, H, W)`` in ``[0, 1]``, straight alpha.
+        drawn: with as many channels as the network draws.
+        keep: ``(batch, 1, H, W)``, True where the image stays.
+    """
+
+    given: torch.Tensor
+    drawn: torch.Tensor
+    keep: torch.Tensor
+
+    def paste(self, images: torch.Tensor) -> torch.Tensor:
+        """`images` ``(batch, 3 | 4, H, W)`` with the kept pixels exactly as they are in what has as many channels, if any."""
+        for own in (self.drawn, self.given):
+            if own.shape[1] == images.shape[1]:
+                return torch.where(self.keep.to(images.device), own.to(images), images)
+        return images
 
 
 class SpritePipelineMixin:
@@ -61,10 +82,12 @@ class SpritePipelineMixin:
         super().__init_subclass__(**kwargs)
         if cls.__module__ == "__main__":
             return  # a class of a script or notebook is published as the pipeline it derives from
-        source = Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+        path = Path(inspect.getfile(cls))
+        source = path.read_text(encoding="utf-8")
         # Read now: a later remote load of another model replaces the cached file this class came from.
-        helpers = {name: Path(__file__).with_name(name).read_text(encoding="utf-8") for name in HELPERS}
-        cls._source_files = {"pipeline.py": source, **helpers}
+        cls._source_files = {"pipeline.py": source} | {
+            file: path.with_name(file).read_text(encoding="utf-8") for file in helper_files(source)
+        }
         cls._source_class = cls.__name__
 
     # ---- the portable folder ------------------------------------------------------------------------------------
@@ -135,7 +158,14 @@ class SpritePipelineMixin:
     @property
     def sprite_channels(self) -> int:
         """3 for RGB sprites, 4 for RGBA."""
-        return self.unet.config.in_channels // self.patch_size**2  # type: ignore[attr-defined]
+        channels = self.unet.config.in_channels // self.patch_size**2  # type: ignore[attr-defined]
+        return channels if self.index_palette is None else 3 + channels - num_bits(len(self.index_palette))
+
+    @property
+    def index_palette(self) -> torch.Tensor | None:
+        """Colours ``(n, 3)`` in ``[0, 1]`` of a network that draws indices of them (`palette_codes`)."""
+        colors = self.config.get("index_palette")  # type: ignore[attr-defined]
+        return None if colors is None else parse_palette(colors)
 
     @property
     def patch_size(self) -> int:
@@ -207,6 +237,14 @@ class SpritePipelineMixin:
         else:
             scheduler.set_timesteps(num_inference_steps, device=device)
         return scheduler.timesteps
+
+    def denoise(self, sample: torch.Tensor, timestep: torch.Tensor, **condition: torch.Tensor) -> torch.Tensor:
+        """The network's output, for the scheduler; what says how likely indices of a palette are becomes a flow."""
+        output = self.unet(sample, timestep, return_dict=False, **condition)[0]  # type: ignore[attr-defined]
+        if self.index_palette is None:
+            return output
+        sigma = timestep / self.scheduler.config.num_train_timesteps  # type: ignore[attr-defined]
+        return flow_of_logits(output, sample, sigma, len(self.index_palette), self.patch_size)
 
     def scheduler_step(
         self,
@@ -287,6 +325,7 @@ class SpritePipelineMixin:
         palette: Colors | None = None,
         num_colors: int | None = None,
         background: Color | None = None,
+        kept: KeptPixels | None = None,
     ) -> Any:
         """Network space to images.
 
@@ -294,24 +333,30 @@ class SpritePipelineMixin:
         nearest of the colours, so that no other is in the picture.
 
         Args:
-            latents: ``(batch, *latent_shape)`` in ``[-1, 1]``; four channels of pixels are RGBA with premultiplied colour.
+            latents: ``(batch, *latent_shape)`` in ``[-1, 1]``; four channels of pixels are RGBA with premultiplied colour,
+                and where the model has an `index_palette`, they are bits.
             output_type: ``"pil"`` (list of images), ``"np"`` (``(batch, height, width, channels)`` in ``[0, 1]``),
                 ``"pt"`` (``(batch, channels, height, width)`` in ``[0, 1]``) or ``"latent"`` (`latents` unchanged).
             scale: whole-number enlargement, nearest neighbour.
             palette: colours, ``"#rrggbb"`` or ``(red, green, blue)``; each pixel takes the nearest.
             num_colors: of each picture, at most; chosen among those of `palette` if both are given.
             background: colour behind transparent pixels; alpha stays if not given.
+            kept: pixels of images that stay as they were given.
         """
         if output_type == "latent":
             return latents
         config = self.config  # type: ignore[attr-defined]
-        images = (F.pixel_shuffle(latents, self.patch_size).float() / 2 + 0.5).clamp(0, 1)
+        images = F.pixel_shuffle(latents, self.patch_size).float()
+        own = self.index_palette
+        images = (images / 2 + 0.5).clamp(0, 1) if own is None else decode_bits(images, own)
         images = center_crop(images, config.get("image_size"))
         if images.shape[1] == 4:
             few_colors = palette is not None or num_colors is not None
             images = unpremultiply(images, binary_alpha=few_colors or config.get("binary_alpha", True))
-            if background is not None:
-                images = put_on_background(images, background)
+        if kept is not None:
+            images = kept.paste(images)
+        if background is not None and images.shape[1] == 4:
+            images = put_on_background(images, background)
         images = limit_colors(images, None if palette is None else parse_palette(palette), num_colors)
         if scale > 1:
             images = images.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
@@ -382,132 +427,18 @@ class ClassConditionalMixin:
         self, sample: torch.Tensor, timestep: torch.Tensor, labels: torch.Tensor | None, guided: bool
     ) -> torch.Tensor:
         """The network's output for `sample`, with guidance (two evaluations) if `guided`; no `labels`, no condition."""
-        unet = self.unet  # type: ignore[attr-defined]
         if labels is None:
-            return unet(sample, timestep, return_dict=False)[0]
+            return self.denoise(sample, timestep)  # type: ignore[attr-defined]
         if not guided:
-            return unet(sample, timestep, class_labels=labels, return_dict=False)[0]
+            return self.denoise(sample, timestep, class_labels=labels)  # type: ignore[attr-defined]
         both = torch.cat([torch.full_like(labels, self.null_class), labels])
-        output = unet(torch.cat([sample, sample]), timestep, class_labels=both, return_dict=False)[0]
+        output = self.denoise(torch.cat([sample, sample]), timestep, class_labels=both)  # type: ignore[attr-defined]
         return classifier_free_guidance(output, self._guidance_scale)
 
 
-class SpriteLoraMixin(LoraBaseMixin):
-    """`load_lora_weights` / `save_lora_weights` and diffusers' adapter methods for pipelines whose network is a U-Net.
-
-    `UNet2DModel` has no adapter methods, so the pipeline gives them to its instance.
-    """
-
-    _lora_loadable_modules: ClassVar[list[str]] = ["unet"]
-
-    def load_lora_weights(
-        self,
-        pretrained_model_name_or_path_or_dict: str | os.PathLike | dict[str, torch.Tensor],
-        adapter_name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Loads a LoRA into ``self.unet``.
-
-        Args:
-            pretrained_model_name_or_path_or_dict: a folder or file written by `save_lora_weights`, a Hub id, or a
-                state dict with keys ``unet.<layer>.lora_A.weight``.
-            adapter_name: its name for `set_adapters`; ``default_<n>`` if not given.
-            kwargs: those of `huggingface_hub` (``weight_name``, ``subfolder``, ``revision``, ``token``, ...).
-
-        Raises:
-            ValueError: no LoRA weights for the U-Net in what was given.
-        """
-        options = (
-            "cache_dir",
-            "force_download",
-            "proxies",
-            "local_files_only",
-            "token",
-            "revision",
-            "subfolder",
-            "weight_name",
-            "use_safetensors",
-        )
-        state_dict, metadata = self.lora_state_dict(
-            pretrained_model_name_or_path_or_dict,
-            return_lora_metadata=True,
-            **{name: kwargs.pop(name) for name in options if name in kwargs},
-        )
-        metadata = kwargs.pop("metadata", None) or metadata
-        # Names without a component are left to diffusers, which warns of them.
-        if not any(key.startswith("unet.") and "lora" in key for key in state_dict) and any(
-            "." in key or "lora" not in key for key in state_dict
-        ):
-            raise ValueError(
-                f"{pretrained_model_name_or_path_or_dict} has no LoRA weights for the U-Net "
-                "(keys 'unet.<layer>.lora_A.weight'): give the folder written by save_lora_weights."
-            )
-        self.unet.load_lora_adapter(  # type: ignore[attr-defined]
-            state_dict, prefix="unet", adapter_name=adapter_name, metadata=metadata, _pipeline=self, **kwargs
-        )
-
-    @classmethod
-    def lora_state_dict(
-        cls, pretrained_model_name_or_path_or_dict: str | os.PathLike | dict[str, torch.Tensor], **kwargs: Any
-    ) -> Any:
-        """LoRA weights, ``{"unet.<layer>.lora_A.weight": tensor}``; with `return_lora_metadata`, and their config."""
-        return_metadata = kwargs.pop("return_lora_metadata", False)
-        options = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
-        use_safetensors = kwargs.pop("use_safetensors", None)
-        state_dict, metadata = _fetch_state_dict(
-            pretrained_model_name_or_path_or_dict=pretrained_model_name_or_path_or_dict,
-            weight_name=kwargs.pop("weight_name", None),
-            use_safetensors=use_safetensors is not False,
-            user_agent={"file_type": "attn_procs_weights", "framework": "pytorch"},
-            allow_pickle=use_safetensors is None,
-            **{name: kwargs.pop(name, None) for name in options},
-        )
-        return (state_dict, metadata) if return_metadata else state_dict
-
-    @classmethod
-    def save_lora_weights(
-        cls,
-        save_directory: str | os.PathLike,
-        unet_lora_layers: dict[str, torch.Tensor],
-        weight_name: str | None = None,
-        unet_lora_adapter_metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Writes LoRA layers, e.g. ``peft.get_peft_model_state_dict(pipe.unet)``, as safetensors.
-
-        Args:
-            unet_lora_layers: ``{"<layer>.lora_A.weight": tensor, ...}``.
-            unet_lora_adapter_metadata: ``LoraConfig.to_dict()``, kept in the file so that alpha and patterns survive.
-        """
-        if not unet_lora_layers:
-            raise ValueError("`unet_lora_layers` is empty: pass peft.get_peft_model_state_dict(pipe.unet).")
-        cls._save_lora_weights(
-            save_directory=save_directory,
-            lora_layers={"unet": unet_lora_layers},
-            lora_metadata={"unet": unet_lora_adapter_metadata},
-            weight_name=weight_name,
-            **kwargs,
-        )
-
-    def fuse_lora(self, components: Sequence[str] = ("unet",), **kwargs: Any) -> None:
-        """Adds the active LoRAs into the weights (see `LoraBaseMixin.fuse_lora`)."""
-        super().fuse_lora(components=list(components), **kwargs)
-
-    def unfuse_lora(self, components: Sequence[str] = ("unet",), **kwargs: Any) -> None:
-        """Takes fused LoRAs out again (see `LoraBaseMixin.unfuse_lora`)."""
-        super().unfuse_lora(components=list(components), **kwargs)
-
-
-def enable_adapters_on(unet: UNet2DModel) -> Any:
-    """Gives a `UNet2DModel` the methods of `PeftAdapterMixin`, in place; returns it.
-
-    The subclass keeps the name ``UNet2DModel``, so that what is saved still names the plain diffusers class.
-    """
-    if not isinstance(unet, PeftAdapterMixin):
-        unet.__class__ = type(
-            type(unet).__name__, (type(unet), PeftAdapterMixin), {"__module__": type(unet).__module__}
-        )
-    return unet
+def helper_files(source: str) -> list[str]:
+    """Files beside a pipeline's that it imports itself: those that the remote loader copies, and no further."""
+    return sorted({f"{name}.py" for name in re.findall(r"^from \.(\w+) import", source, re.MULTILINE)})
 
 
 def _is_own(component: Any) -> bool:
@@ -518,6 +449,24 @@ def _is_own(component: Any) -> bool:
 
 def _module_file(component_class: type) -> Path:
     return Path(inspect.getfile(component_class))
+
+
+def check_index_palette(unet: Any, patch_size: int, index_palette: Colors | None) -> None:
+    """Refuses a palette whose indices are not what the network draws.
+
+    Raises:
+        ValueError: no palette, or one of other bits and indices than the network has channels in and out.
+    """
+    if index_palette is None:
+        return
+    count, config = len(parse_palette(index_palette)), unet.config
+    found = (config.in_channels // patch_size**2, config.out_channels // patch_size**2)
+    bits = num_bits(count)
+    if found not in ((bits, count), (bits + 1, count + 1)):
+        raise ValueError(
+            f"`index_palette` has {count} colours, but the U-Net has {found[0]} channels in and {found[1]} out: it must have "
+            f"{bits} and {count}, or one more of each for transparency."
+        )
 
 
 def check_num_classes(unet: Any, id2label: dict[str, str]) -> None:
@@ -664,41 +613,6 @@ def per_channel(values: Sequence[float], latents: torch.Tensor) -> torch.Tensor:
 def normalize_latents(latents: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
     """``(latents - mean) / std``, per channel."""
     return (latents - per_channel(mean, latents)) / per_channel(std, latents)
-
-
-def images_to_tensor(images: Any, size: int, background: Sequence[int]) -> torch.Tensor:
-    """``(batch, 3, size, size)`` in ``[-1, 1]``, of images to start from.
-
-    Smaller ones are centred on `background`, larger ones are cut from the centre; nothing is resized.
-
-    Args:
-        images: a PIL image or a list of them (transparent parts show `background`), an array ``(batch, H, W, 3)`` or a
-            tensor ``(batch, 3, H, W)`` in ``[0, 1]``, or a list of arrays or tensors, with or without their batch.
-        size: side of the result, in pixels.
-        background: red, green and blue of 0 to 255.
-    """
-    if isinstance(images, Image.Image):
-        images = [images]
-    if isinstance(images, (list, tuple)) and isinstance(images[0], Image.Image):
-        plain = [Image.new("RGBA", image.size, (*background, 255)) for image in images]
-        for under, image in zip(plain, images, strict=True):
-            under.alpha_composite(image.convert("RGBA"))
-        images = np.stack([np.asarray(image.convert("RGB"), np.float32) / 255 for image in plain])
-    if isinstance(images, (list, tuple)):
-        join: Any = np.concatenate if isinstance(images[0], np.ndarray) else torch.cat
-        images = join([image if image.ndim == 4 else image[None] for image in images])
-    if isinstance(images, np.ndarray):
-        images = torch.from_numpy(images).permute(0, 3, 1, 2)
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(
-            f"`image` has shape {tuple(images.shape)}, but must be RGB images, (batch, 3, height, width)."
-        )
-    canvas = torch.tensor(background, dtype=torch.float32).view(1, 3, 1, 1) / 255
-    canvas = canvas.repeat(len(images), 1, size, size)
-    height, width = min(size, images.shape[2]), min(size, images.shape[3])
-    top, left = (size - height) // 2, (size - width) // 2
-    canvas[:, :, top : top + height, left : left + width] = center_crop(images.float().cpu(), (height, width))
-    return canvas * 2 - 1
 
 
 def remove_background(images: torch.Tensor, background: Sequence[float], tolerance: float = 0.12) -> torch.Tensor:

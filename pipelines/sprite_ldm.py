@@ -11,18 +11,20 @@ from diffusers import DiffusionPipeline, ImagePipelineOutput, ModelMixin, Schedu
 
 from .sprite_io import (
     ClassConditionalMixin,
-    SpriteLoraMixin,
     SpritePipelineMixin,
     check_num_classes,
-    enable_adapters_on,
     normalize_latents,
     per_channel,
     resolve_class_labels,
 )
+from .sprite_lora import SpriteLoraMixin, enable_adapters_on
+from .sprite_modes import SamplingModesMixin
 from .sprite_palette import Color, Colors
 
 
-class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline):
+class SpriteLDMPipeline(
+    ClassConditionalMixin, SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeline
+):
     r"""Latent diffusion (Rombach et al. 2022, https://arxiv.org/abs/2112.10752) for sprites.
 
     Args:
@@ -106,7 +108,9 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised latents ``(batch, *latent_shape)`` of sprites ``(batch, channels, H, W)`` in ``[-1, 1]``."""
-        return normalize_latents(encode_sprites(self.vae, images), self.config.latent_mean, self.config.latent_std)
+        return normalize_latents(
+            encode_sprites(self.vae, images.to(self.vae.dtype)), self.config.latent_mean, self.config.latent_std
+        )
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Sprites ``(batch, channels, H, W)``, about ``[-1, 1]``, of normalised latents."""
@@ -132,6 +136,10 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
         num_colors: int | None = None,
         background: Color | None = None,
         batch_size: int = 1,
+        image: Any = None,
+        mask_image: Any = None,
+        strength: float | None = None,
+        palette_guidance: float = 0.0,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites of the given classes, or `batch_size` of a model without classes.
 
@@ -155,6 +163,13 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             batch_size: how many, of a model without classes.
+            image: draw variations of it instead of starting from noise: one, or one per sprite, of `sprite_size` (PIL, array or
+                tensor, see `read_images`).
+            mask_image: draw only the part of `image` that is white here; where it is black, the pixels of `image` stay
+                exactly, but for `palette` and `num_colors`.
+            strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
+                default with a mask); 0.7 without a mask if not given.
+            palette_guidance: 0, as latents have no colours to guide (kept for one signature everywhere).
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -183,14 +198,16 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
             labels = resolve_class_labels(class_labels, self.config.id2label, len(self.config.id2label))
             labels = labels.repeat_interleave(num_images_per_prompt).to(self._execution_device)
         count = batch_size * num_images_per_prompt if labels is None else len(labels)
-        latents = self.prepare_latents(count, generator, latents)
+        modes = self.prepare_modes(count, image, mask_image, strength, palette, palette_guidance)
         timesteps = self.prepare_timesteps(num_inference_steps)
+        timesteps, latents = modes.start(timesteps, self.prepare_latents(count, generator, latents))
         self._num_timesteps = len(timesteps)
 
         with self.progress_bar(total=len(timesteps)) as progress_bar:
             for i, t in enumerate(timesteps):
-                guided = self.do_classifier_free_guidance and start <= (i + 0.5) / len(timesteps) <= stop
+                guided = self.do_classifier_free_guidance and start <= modes.progress(i) <= stop
                 model_output = self.predict(self.scale_model_input(latents, t), t, labels, guided)
+                model_output = modes.guide(model_output, t, latents, i)
                 latents = self.scheduler_step(model_output, t, latents, generator)
                 tensors = self.run_callback(callback_on_step_end, names, i, t, {"latents": latents})
                 latents = tensors["latents"]
@@ -198,7 +215,8 @@ class SpriteLDMPipeline(ClassConditionalMixin, SpritePipelineMixin, SpriteLoraMi
 
         images = latents
         if output_type != "latent":
-            images = self.postprocess(self.decode(latents), output_type, scale, palette, num_colors, background)
+            drawn = self.decode(latents)
+            images = self.postprocess(drawn, output_type, scale, palette, num_colors, background, modes.kept)
         self.maybe_free_model_hooks()
         return ImagePipelineOutput(images=images) if return_dict else (images,)
 

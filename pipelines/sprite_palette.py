@@ -185,6 +185,91 @@ def _k_means(points: torch.Tensor, weights: torch.Tensor, number: int) -> torch.
     return centres
 
 
+# ---- palettes that a network knows ----------------------------------------------------------------------------------
+# It sees the indices of colours as analog bits (https://arxiv.org/abs/2208.04202), and says how likely each index is
+# (https://arxiv.org/abs/2211.15089): the clean bits are then the mean of those of all indices.
+
+
+def num_bits(num_colors: int) -> int:
+    """Of the indices of so many colours."""
+    return max(1, (num_colors - 1).bit_length())
+
+
+def palette_codes(num_colors: int, transparent: bool = False) -> torch.Tensor:
+    """Indices as a network sees them: -1 and 1, ``(num_colors, bits)``, the lowest bit first.
+
+    Args:
+        transparent: one channel more, and one index more, for pixels without a colour: the channel is -1 there and 1 elsewhere,
+            and the bits are 0, as far from those of each colour as from those of every other.
+    """
+    codes = ((torch.arange(num_colors)[:, None] >> torch.arange(num_bits(num_colors))) & 1).float() * 2 - 1
+    if not transparent:
+        return codes
+    codes = torch.cat([codes, torch.zeros(1, codes.shape[1])])
+    visible = torch.ones(num_colors + 1, 1)
+    visible[-1] = -1
+    return torch.cat([codes, visible], dim=1)
+
+
+def palette_indices(images: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+    """Indices ``(batch, height, width)`` of the colours that look nearest; `n` is a pixel of alpha below 0.5.
+
+    Args:
+        images: as a network of colours sees them, ``(batch, 3 | 4, height, width)`` in ``[-1, 1]``, RGBA premultiplied.
+        palette: ``(n, 3)`` in ``[0, 1]``.
+    """
+    pixels = images / 2 + 0.5
+    if pixels.shape[1] == 3:
+        return nearest_colors(pixels.movedim(1, -1), palette)
+    alpha = pixels[:, 3:]
+    index = nearest_colors((pixels[:, :3] / alpha.clamp(min=0.5)).clamp(0, 1).movedim(1, -1), palette)
+    return index.masked_fill(alpha[:, 0] < 0.5, len(palette))
+
+
+def encode_bits(images: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+    """Codes ``(batch, bits, height, width)`` of pictures, which are given as to `palette_indices`."""
+    codes = palette_codes(len(palette), transparent=images.shape[1] == 4).to(images)
+    return codes[palette_indices(images, palette)].movedim(-1, 1)
+
+
+def decode_bits(bits: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+    """The pictures whose codes are nearest to `bits` ``(batch, bits, height, width)``, any numbers.
+
+    Returns:
+        ``(batch, 3 | 4, height, width)`` in ``[0, 1]``, alpha 0 or 1; where it is 0, so are the colours.
+    """
+    index = nearest_codes(bits, len(palette))
+    if bits.shape[1] == num_bits(len(palette)):
+        return palette.to(bits)[index].movedim(-1, 1)
+    opaque = torch.nn.functional.pad(palette.to(bits), (0, 1), value=1.0)
+    return torch.cat([opaque, opaque.new_zeros(1, 4)])[index].movedim(-1, 1)
+
+
+def nearest_codes(bits: torch.Tensor, num_colors: int) -> torch.Tensor:
+    """Indices ``(batch, height, width)`` of the codes that are nearest to `bits` ``(batch, bits, height, width)``."""
+    codes = palette_codes(num_colors, transparent=bits.shape[1] > num_bits(num_colors)).to(bits)
+    lengths = codes.square().sum(1) / 2
+    parts = bits.movedim(1, -1).reshape(-1, bits.shape[1]).split(_CHUNK)
+    return torch.cat([(part @ codes.T - lengths).argmax(dim=1) for part in parts]).reshape(bits[:, 0].shape)
+
+
+def flow_of_logits(
+    logits: torch.Tensor, sample: torch.Tensor, sigma: torch.Tensor | float, num_colors: int, patch_size: int = 1
+) -> torch.Tensor:
+    """The velocity ``noise - clean`` of a rectified flow whose network says how likely each index is.
+
+    Args:
+        logits: ``(batch, indices * patch_size**2, height, width)``.
+        sample: ``(1 - sigma) clean + sigma noise``, ``(batch, bits * patch_size**2, height, width)``.
+        sigma: above 0 and up to 1, one number or one per sample.
+    """
+    codes = palette_codes(num_colors, logits.shape[1] // patch_size**2 > num_colors).to(logits.device)
+    shares = torch.nn.functional.pixel_shuffle(logits.float(), patch_size).softmax(dim=1)
+    clean = torch.nn.functional.pixel_unshuffle((shares.movedim(1, -1) @ codes).movedim(-1, 1), patch_size)
+    level = torch.as_tensor(sigma, dtype=torch.float32, device=sample.device).reshape(-1, 1, 1, 1)
+    return ((sample.float() - clean) / level).to(sample.dtype)
+
+
 # ---- pictures of a palette ------------------------------------------------------------------------------------------
 
 

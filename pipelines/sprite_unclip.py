@@ -29,7 +29,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from .sprite_io import SpriteLoraMixin, SpritePipelineMixin, classifier_free_guidance, warn_of_cuts
+from .sprite_io import SpritePipelineMixin, classifier_free_guidance, warn_of_cuts
+from .sprite_lora import SpriteLoraMixin
+from .sprite_modes import PaletteGuidance, SamplingModes, palette_guidance_of
 from .sprite_palette import Color, Colors
 
 PRIOR, DECODER, SUPER_RES = "prior", "decoder", "super_res"
@@ -502,11 +504,14 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         predict: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
         generator: torch.Generator | list[torch.Generator] | None,
         on_step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        palette: PaletteGuidance | None = None,
     ) -> torch.Tensor:
         """All steps of a stage; `on_step` is given each timestep and what it led to, and may replace that."""
         self._stage = stage
-        for timestep in self.prepare_timesteps(num_inference_steps, stage):
-            output = predict(latents, timestep)
+        modes = SamplingModes(self.stage_scheduler(stage), palette=palette)
+        timesteps, latents = modes.start(self.prepare_timesteps(num_inference_steps, stage), latents)
+        for step, timestep in enumerate(timesteps):
+            output = modes.guide(predict(latents, timestep), timestep, latents, step)
             latents = self.scheduler_step(output, timestep, latents, generator, stage)
             latents = on_step(timestep, latents)
         return latents
@@ -596,6 +601,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         on_step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda timestep, sample: sample,
+        palette: PaletteGuidance | None = None,
     ) -> torch.Tensor:
         """Large pictures ``(batch, channels, H, W)`` of small ones, both in ``[-1, 1]``; `super_res_last` takes the last step.
 
@@ -605,6 +611,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             generator: one, or one per image.
             latents: initial noise of the large pictures, standard normal.
             on_step: ``on_step(timestep, sample) -> sample`` after each step.
+            palette: colours that the pictures are pulled towards.
         """
         if num_inference_steps is None:
             num_inference_steps = self.config.default_super_res_num_inference_steps
@@ -616,7 +623,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             network = self.super_res_last if is_last else self.super_res_first
             return network(torch.cat([sample, enlarged], dim=1), timestep, return_dict=False)[0]
 
-        return self._denoise(SUPER_RES, latents, num_inference_steps, predict, generator, on_step)
+        return self._denoise(SUPER_RES, latents, num_inference_steps, predict, generator, on_step, palette)
 
     # ---- the call -----------------------------------------------------------------------------------------------
 
@@ -652,6 +659,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         num_colors: int | None = None,
         background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
+        palette_guidance: float = 0.0,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions, or variations of pictures.
 
@@ -695,6 +703,8 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the decoder; ``{"scale": 0.5}`` halves a LoRA.
+            palette_guidance: how strongly the last stage is pulled towards `palette` while it draws: 0 snaps only the finished
+                sprite, 1 makes it exact in the last step.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.
@@ -704,6 +714,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         """
         names = callback_on_step_end_tensor_inputs
         self.check_call(output_type, names, scale, palette, num_colors, background)
+        guide = palette_guidance_of(palette, palette_guidance)
         config = self.config
         self._guidance_scale = config.default_guidance_scale if guidance_scale is None else guidance_scale
         self._prior_guidance_scale = (
@@ -764,10 +775,11 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
                 ),
                 generator,
                 on_step,
+                None if SUPER_RES in steps else guide,
             )
             if SUPER_RES in steps:
                 images = images.clamp(-1, 1)
-                images = self.super_resolve(images, steps[SUPER_RES], generator, super_res_latents, on_step)
+                images = self.super_resolve(images, steps[SUPER_RES], generator, super_res_latents, on_step, guide)
         self._stage = None
 
         images = self.postprocess(images, output_type, scale, palette, num_colors, background)

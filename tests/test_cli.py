@@ -14,6 +14,8 @@ from PIL import Image
 from sprite_diffusers import hub
 from sprite_diffusers.models import SpriteClassifier
 from sprite_diffusers.models.clip import build_clip, save_clip
+from sprite_diffusers.models.gan import DCGANGenerator
+from sprite_diffusers.pipelines import SpriteGANPipeline
 
 from .captioned import SIZE, save_squares
 from .pipelines import pokemon
@@ -39,6 +41,83 @@ def test_all_classes_and_unconditional(run, class_cond, unconditional, tmp_path)
     hub.export(unconditional, tmp_path / "b")
     assert "6 sprites" in run("sample", tmp_path / "a", "--num", 2, "--out", tmp_path / "a.png")[1]
     assert "2 sprites" in run("sample", tmp_path / "b", "--num", 2, "--out", tmp_path / "b.png")[1]
+
+
+def test_each_sprite_is_drawn_again_by_its_seed(run, class_cond, tmp_path):
+    hub.export(class_cond, tmp_path / "model")
+    arguments = ["sample", tmp_path / "model", "--scale", 1, "--out"]
+    _, out, _ = run(*arguments, tmp_path / "all.png", "--num", 2, "--seed", 40, "--separate", tmp_path / "each")
+    assert "seeds 40 to 45" in out
+    assert "--class spell --num 1 --seed 45" in out
+    with Image.open(tmp_path / "all.png") as sheet:
+        sprites = json.loads(sheet.text["sprites"])
+    assert [sprite["seed"] for sprite in sprites] == list(range(40, 46))
+    assert [sprite["class"] for sprite in sprites] == ["human", "human", "food", "food", "spell", "spell"]
+    for sprite in sprites:
+        again = [*arguments, tmp_path / "one.png", "--class", sprite["class"], "--num", 1, "--seed", sprite["seed"]]
+        run(*again, "--separate", tmp_path / "again")
+        name = f"{sprite['class']}-{sprite['seed']:04d}.png"
+        with Image.open(tmp_path / "each" / name) as first, Image.open(tmp_path / "again" / name) as second:
+            np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+            assert json.loads(first.text["sprites"]) == [sprite]
+
+
+def test_variations_and_inpainting(run, class_cond, tmp_path):
+    hub.export(class_cond, tmp_path / "model")
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
+    pixels[..., 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "sprite.png")
+    mask = np.zeros((8, 8), np.uint8)
+    mask[4:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    arguments = [
+        "sample",
+        tmp_path / "model",
+        "--class",
+        "food",
+        "--num",
+        3,
+        "--scale",
+        1,
+        "--out",
+        tmp_path / "a.png",
+    ]
+    each = tmp_path / "each"
+    code, _, err = run(
+        *arguments, "--image", tmp_path / "sprite.png", "--mask", tmp_path / "mask.png", "--separate", each
+    )
+    assert code == 0, err
+    drawn = np.stack([np.asarray(Image.open(file)) for file in sorted(each.iterdir())])
+    np.testing.assert_array_equal(drawn[:, :4], pixels[None, :4].repeat(3, 0))
+    assert (drawn[0, 4:] != drawn[1, 4:]).any()
+    code, _, err = run(*arguments, "--image", tmp_path / "sprite.png", "--strength", 0.3, "--separate", each)
+    assert code == 0, err
+    variations = np.stack([np.asarray(Image.open(file)) for file in sorted(each.iterdir())])
+    assert (variations != drawn).any()
+    code, out, _ = run(*arguments, "--palette", "gameboy", "--palette_guidance", 1, "--separate", each)
+    assert code == 0, out
+    colors = {tuple(color) for file in each.iterdir() for color in np.asarray(Image.open(file)).reshape(-1, 4)}
+    assert len({color[:3] for color in colors if color[3]}) <= 4
+
+
+def test_interpolation_between_sprites(run, class_cond, unconditional, tmp_path):
+    hub.export(class_cond, tmp_path / "a")
+    hub.export(unconditional, tmp_path / "b")
+    options = ["--interpolate", 4, "--scale", 1, "--out", tmp_path / "grid.png"]
+    code, out, err = run("sample", tmp_path / "a", "--class", "food", "spell", "human", "--num", 1, *options)
+    assert code == 0, err
+    assert "9 sprites" in out
+    with Image.open(tmp_path / "grid.png") as sheet:
+        assert sheet.size == (5 * 9 + 1, 2 * 9 + 1)  # two pairs, both ends in each row
+        grid = np.asarray(sheet)
+    cells = [[grid[9 * y + 1 : 9 * y + 9, 9 * x + 1 : 9 * x + 9] for x in range(5)] for y in range(2)]
+    np.testing.assert_array_equal(cells[0][-1], cells[1][0])
+    code, out, err = run("sample", tmp_path / "b", "--num", 2, *options, "--separate", tmp_path / "steps")
+    assert code == 0, err
+    assert [file.name for file in sorted((tmp_path / "steps").iterdir())] == [f"{step:04d}.png" for step in range(5)]
+    code, _, err = run("sample", tmp_path / "a", "--class", "food", "--num", 1, *options)
+    assert code == 2
+    assert "2 or more sprites" in err
 
 
 def test_prompts(run, tmp_path):
@@ -71,6 +150,17 @@ def test_prompts(run, tmp_path):
         (["text", "--prompt", "a fox", "--class", "food"], "is a text-to-sprite model"),
         (["conditional", "--prompt", "a fox"], "is a class-conditional model"),
         (["unconditional", "--transparent"], "is an unconditional model"),
+        (["conditional", "--mask", "mask.png"], "--mask mask.png: belongs to --image"),
+        (["conditional", "--strength", "0.5"], "--strength 0.5: belongs to --image"),
+        (["conditional", "--palette_guidance", "1"], "--palette_guidance 1.0: belongs to --palette"),
+        (["conditional", "--image", "nothing.png"], "--image nothing.png: cannot be read as a picture"),
+        (["conditional", "--image", "large.png"], "`image` is 32x16 pixels, but this model draws 8x8"),
+        (
+            ["conditional", "--image", "small.png", "--mask", "large.png"],
+            "`mask_image` is 32x16 pixels, but must be 8x8",
+        ),
+        (["conditional", "--image", "small.png", "--strength", "2"], "`strength` is 2.0"),
+        (["gan", "--image", "small.png"], "--image small.png: a SpriteGANPipeline cannot do that"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(
@@ -80,6 +170,10 @@ def test_mistakes_are_one_line_and_write_nothing(
     hub.export(unconditional, tmp_path / "unconditional")
     if arguments[0] == "text":
         hub.export(pokemon.pipeline(), tmp_path / "text")
+    if arguments[0] == "gan":
+        hub.export(SpriteGANPipeline(DCGANGenerator(4, 3, 8, (8, 8))), tmp_path / "gan")
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    Image.new("RGB", (32, 16)).save(tmp_path / "large.png")
     monkeypatch.chdir(tmp_path)
     code, _out, err = run("sample", *arguments)
     assert code == 2

@@ -26,7 +26,7 @@ from diffusers import DiffusionPipeline
 source, out, again = sys.argv[1:]
 pipe = DiffusionPipeline.from_pretrained(source, trust_remote_code=True)
 np.save(out, pipe("food", generator=torch.Generator().manual_seed(0), output_type="np").images)
-options = {"palette": ["#000000", (255, 0, 77), "#29adff"], "num_colors": 2}
+options = {"palette": ["#000000", (255, 0, 77), "#29adff"], "num_colors": 2, "palette_guidance": 0.5}
 pipe("food", generator=torch.Generator().manual_seed(0), **options).images[0].save(again + ".png")
 pipe.save_pretrained(again)
 """
@@ -136,6 +136,8 @@ def test_export_keeps_other_files_and_survives_a_failure(class_cond, tmp_path, m
         "model_index.json",
         "pipeline.py",
         "sprite_io.py",
+        "sprite_lora.py",
+        "sprite_modes.py",
         "sprite_palette.py",
         "scheduler/scheduler_config.json",
         "unet/config.json",

@@ -12,6 +12,7 @@ import torch
 
 from .errors import SpriteError
 from .pipelines.sprite_io import resolve_class_labels
+from .pipelines.sprite_modes import clean_sample
 
 NOT_PIXELS = ("prior",)  # stages whose samples are embeddings
 
@@ -44,7 +45,9 @@ def denoising_frames(pipeline: Any, num_frames: int | None = None, **call: Any) 
     size = steps[-1][2].shape[2:]
     frames = []
     for index in chosen[:-1]:
-        clean = _clean(pipeline, *steps[index])
+        output, timestep, sample, _, *stage = steps[index]
+        scheduler = pipeline.stage_scheduler(*stage) if stage else pipeline.scheduler
+        clean = clean_sample(scheduler, output, timestep, sample)
         if clean.shape[2:] != size:  # a stage that draws smaller pictures than the last
             clean = torch.nn.functional.interpolate(clean, size, mode="nearest")
         if calls["decode"]:
@@ -76,31 +79,6 @@ def _recorded(pipeline: Any, *names: str) -> Iterator[dict[str, list[tuple[tuple
     finally:
         for name in own:
             delattr(pipeline, name)
-
-
-def _clean(
-    pipeline: Any, model_output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor, _: Any, *stage: str
-) -> torch.Tensor:
-    """The clean sample that a prediction amounts to; the arguments are those of a pipeline's `scheduler_step`.
-
-    The scheduler's step does not give it in all schedulers, and solvers of higher order mix several.
-    """
-    scheduler = pipeline.stage_scheduler(*stage) if stage else pipeline.scheduler
-    predicted = scheduler.config.get("prediction_type", "flow_prediction")
-    model_output = model_output[:, : sample.shape[1]]  # what follows is a learned variance
-    if predicted == "flow_prediction":
-        return sample - timestep / scheduler.config.num_train_timesteps * model_output
-    products = scheduler.alphas_cumprod.double().cpu().numpy()
-    # some schedulers stop between the trained timesteps, where sigma is what they interpolate
-    sigma = float(np.interp(float(timestep), np.arange(len(products)), ((1 - products) / products) ** 0.5))
-    signal, noise = (1 + sigma**2) ** -0.5, sigma * (1 + sigma**2) ** -0.5
-    if getattr(scheduler, "init_noise_sigma", 1.0) != 1.0:  # its samples are clean + sigma * noise, not shrunk
-        sample = sample * signal
-    if predicted == "sample":
-        return model_output
-    if predicted == "v_prediction":
-        return signal * sample - noise * model_output
-    return (sample - noise * model_output) / signal
 
 
 @torch.no_grad()
@@ -203,7 +181,7 @@ def _conditions(pipeline: Any, what: Sequence[int | str] | None, generators: lis
         return lambda a, b, weight: contextlib.nullcontext(_mixed(embeds, a, b, weight))
     names = pipeline.config.id2label
     ids = resolve_class_labels(list(what), names, len(names))
-    embedding = getattr(pipeline.unet, "class_embedding", None)
+    embedding = getattr(getattr(pipeline, "unet", None), "class_embedding", None)
     if not isinstance(embedding, torch.nn.Embedding) and len(set(ids.tolist())) > 1:
         raise SpriteError("the network has no class embedding to mix; give one class: change --class")
     return lambda a, b, weight: _mixed_classes(embedding, ids[a], ids[b], weight)

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-import time
 from pathlib import Path
 from typing import Any
 
-from .errors import SpriteError
+from .demo_command import DEMO_EXAMPLES, add_demo_arguments, run_demo
+from .drawing import add_mode_arguments
 from .pixels_command import (
     PIXELATE_EXAMPLES,
     add_color_arguments,
     add_pixelate_arguments,
-    color_options,
-    finish,
     run_pixelate,
 )
+from .sample_command import SAMPLE_EXAMPLES, add_sample_arguments, run_sample
 from .scripts import ArgumentParser, run_script
 from .sheet_command import SHEET_EXAMPLES, add_sheet_arguments, run_sheet
 
 DESCRIPTION = "Small pixel-art diffusion models: look at your sprites, draw new ones, and measure how good they are."
-
-SAMPLE_EXAMPLES = """examples:
-  sprite-diffusers sample outputs/my-model --num 16
-  sprite-diffusers sample outputs/my-model --class food --num 16 --scale 8 --seed 0 --out food.png
-  sprite-diffusers sample outputs/my-model --class food --palette pico-8 --outline black --out pico8.png
-  sprite-diffusers sample user/repo --class food spell --num 4 --guidance_scale 2 --separate sprites/
-  sprite-diffusers sample outputs/pokemon --prompt "a small green creature with a bulb on its back" --num 4 --scale 1
-"""
 
 EVALUATE_EXAMPLES = """examples:
   python training/train_classifier.py --dataset my_sprites --image_size 16
@@ -44,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's arguments; each subcommand sets ``run``, a function of the parsed arguments."""
     parser = ArgumentParser(prog="sprite-diffusers", description=DESCRIPTION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_sample, _add_sheet, _add_pixelate, _add_evaluate, _add_audit, _add_report):
+    for add in (_add_sample, _add_sheet, _add_pixelate, _add_evaluate, _add_audit, _add_report, _add_demo):
         add(commands)
     return parser
 
@@ -64,22 +53,14 @@ def _add_sample(commands: Any) -> None:
         commands,
         "sample",
         "draw sprites with a trained model",
-        "Draws sprites with a trained pipeline folder (or Hub id) and saves them as one sheet.",
+        "Draws sprites with a trained pipeline folder (or Hub id) and saves them as one sheet: as many of each class, each with\n"
+        "a seed of its own, by which it can be drawn again. The seeds are printed, and kept in a .png.",
         SAMPLE_EXAMPLES,
     )
-    sample.add_argument("model", metavar="DIR", help="pipeline folder, a checkpoint's pipeline folder, or Hub id")
+    add_sample_arguments(sample, _positive)
     _add_what_to_draw(sample)
-    sample.add_argument("--num", type=_positive, default=16, help="sprites per class or prompt (default: %(default)s)")
-    sample.add_argument(
-        "--scale", type=_positive, default=4, help="enlargement by whole pixels (default: %(default)s)"
-    )
     _add_sampling_options(sample)
     add_color_arguments(sample)
-    sample.add_argument("--columns", type=_positive, help="sprites per row of the sheet (default: a row per class)")
-    sample.add_argument("--out", type=Path, default=Path("grid.png"), help="the sheet (default: %(default)s)")
-    sample.add_argument(
-        "--separate", type=Path, metavar="DIR", help="also save every sprite as a file of its own here"
-    )
     sample.set_defaults(run=run_sample)
 
 
@@ -199,6 +180,18 @@ def _add_report(commands: Any) -> None:
     report.set_defaults(run=run_report)
 
 
+def _add_demo(commands: Any) -> None:
+    demo = _add_command(
+        commands,
+        "demo",
+        "try models in a browser",
+        "Serves a page on this machine: draw, change and animate sprites, export sheets, compare models, train one.",
+        DEMO_EXAMPLES,
+    )
+    add_demo_arguments(demo)
+    demo.set_defaults(run=run_demo)
+
+
 def _add_what_to_draw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class", dest="classes", nargs="+", metavar="NAME",
@@ -206,6 +199,7 @@ def _add_what_to_draw(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--prompt", nargs="+", metavar="TEXT", help="descriptions to draw (text-to-sprite models)")
     parser.add_argument("--transparent", action="store_true", help="without background (text-to-sprite models)")
+    add_mode_arguments(parser)
 
 
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
@@ -218,44 +212,6 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch_size", type=_positive, default=64, help="sprites at a time (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, mps ... (default: a GPU if there is one)")
-
-
-def run_sample(args: argparse.Namespace) -> None:
-    """``sprite-diffusers sample``: draws ``args.num`` sprites of each class and saves a sheet."""
-    from .data import make_grid
-    from .drawing import draw, open_pipeline, what_to_draw
-
-    if args.out.suffix.lower() not in (".png", ".webp", ".gif"):
-        raise SpriteError(f"--out {args.out}: pixel art needs a lossless format, .png, .webp or .gif.")
-    colors = color_options(args)
-    pipeline = open_pipeline(args)
-    argument, names, options = what_to_draw(pipeline, args)
-    labels = [name for name in names for _ in range(args.num)]
-
-    started = time.perf_counter()
-    images = finish(draw(pipeline, argument, labels, options | colors, args), args)
-    seconds = time.perf_counter() - started
-
-    # a row per class, or a square of one kind
-    columns = args.columns or min(args.num if len(names) > 1 else math.ceil(math.sqrt(args.num)), 16)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    make_grid(images, columns, args.scale).save(args.out)
-    print(f"{len(images)} sprites in {seconds:.1f} s ({len(images) / seconds:.1f} images/s): {args.out}")
-    if args.separate:
-        _save_each(images, labels, args)
-
-
-def _save_each(images: list, labels: list, args: argparse.Namespace) -> None:
-    args.separate.mkdir(parents=True, exist_ok=True)
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        name = f"{number:04d}" if label is None else f"{_file_name(label)}-{number:04d}"
-        image.resize((image.width * args.scale, image.height * args.scale), 0).save(args.separate / f"{name}.png")
-    print(f"one file each: {args.separate}")
-
-
-def _file_name(label: str | int) -> str:
-    """The start of a class name or prompt, of characters that every file system takes."""
-    return re.sub(r"[^\w\- ]", "_", str(label))[:40]
 
 
 def run_evaluate(args: argparse.Namespace) -> None:

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+from pathlib import Path
 from typing import Any
 
+from PIL import Image, UnidentifiedImageError
+
 from .errors import SpriteError
+
+
+def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of every command that draws, for variations, inpainting and palette guidance."""
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE",
+        help="draw variations of this sprite, which has the size of those that the model draws",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strength", type=float,
+        help="with --image: how much is redrawn, above 0 (hardly anything) to 1 (all) (default: 0.7, with --mask 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="with --image: draw only where this picture of the same size is white, and keep the pixels where it is black",
+    )  # fmt: skip
+    parser.add_argument(
+        "--palette_guidance", type=float, metavar="W",
+        help="with --palette: pull towards its colours at every step, 0 (snap at the end only) to 1",
+    )  # fmt: skip
 
 
 def open_pipeline(args: argparse.Namespace) -> Any:
@@ -57,7 +81,42 @@ def what_to_draw(pipeline: Any, args: argparse.Namespace) -> tuple[str, list[Any
         options["guidance_scale"] = args.guidance_scale
     if args.transparent:
         options["transparent"] = True
-    return argument, names, options
+    return argument, names, options | _modes(pipeline, args)
+
+
+def _modes(pipeline: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags of `add_mode_arguments` ask of a pipeline's call.
+
+    Raises:
+        SpriteError: a flag that this pipeline has no use for, or one without that which it belongs to.
+    """
+    flags = {
+        "--image": ("image", args.image),
+        "--mask": ("mask_image", args.mask),
+        "--strength": ("strength", args.strength),
+        "--palette_guidance": ("palette_guidance", args.palette_guidance),
+    }
+    for flag, other in (("--mask", "--image"), ("--strength", "--image"), ("--palette_guidance", "--palette")):
+        if flags[flag][1] is not None and getattr(args, other[2:]) is None:
+            raise SpriteError(f"{flag} {flags[flag][1]}: belongs to {other}; give that too, or leave the flag out.")
+    known = inspect.signature(type(pipeline).__call__).parameters
+    options: dict[str, Any] = {}
+    for flag, (name, value) in flags.items():
+        if value is None:
+            continue
+        if name not in known:
+            raise SpriteError(f"{flag} {value}: a {type(pipeline).__name__} cannot do that; leave the flag out.")
+        options[name] = _read(flag, value) if isinstance(value, Path) else value
+    return options
+
+
+def _read(flag: str, path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (UnidentifiedImageError, OSError) as error:
+        raise SpriteError(f"{flag} {path}: cannot be read as a picture ({type(error).__name__}).") from None
 
 
 def draw(pipeline: Any, argument: str, labels: list[Any], options: dict[str, Any], args: argparse.Namespace) -> list:
@@ -79,3 +138,33 @@ def draw(pipeline: Any, argument: str, labels: list[Any], options: dict[str, Any
         except ValueError as error:
             raise SpriteError(str(error)) from None
     return images
+
+
+def interpolate(
+    pipeline: Any,
+    labels: list[Any],
+    options: dict[str, Any],
+    args: argparse.Namespace,
+    frames_between: int,
+    loop: bool,
+) -> list[Image.Image]:
+    """Pictures from each of the sprites that `draw` draws to the next, see `animation.interpolation_frames`.
+
+    Raises:
+        SpriteError: fewer than 2 sprites, or what the pipeline refuses.
+    """
+    from .animation import interpolation_frames
+
+    try:
+        frames = interpolation_frames(
+            pipeline,
+            range(args.seed, args.seed + len(labels)),
+            None if labels[0] is None else labels,
+            frames_between=frames_between,
+            loop=loop,
+            batch_size=args.batch_size,
+            **options,
+        )
+    except ValueError as error:
+        raise SpriteError(str(error)) from None
+    return [Image.fromarray(frame) for frame in frames]

@@ -115,7 +115,8 @@ def _check(args: argparse.Namespace) -> None:
             "--class": args.classes, "--prompt": args.prompt, "--transparent": args.transparent or None,
             "--animate": args.animate, "--num_inference_steps": args.num_inference_steps,
             "--guidance_scale": args.guidance_scale, "--palette": args.palette, "--num_colors": args.num_colors,
-            "--background": args.background, "--outline": args.outline, "--clean": args.clean or None,
+            "--image": args.image, "--mask": args.mask, "--strength": args.strength,
+            "--palette_guidance": args.palette_guidance, "--background": args.background, "--outline": args.outline, "--clean": args.clean or None,
         }  # fmt: skip
         for flag, value in drawing.items():
             if value is not None:
@@ -158,10 +159,10 @@ def _draw(args: argparse.Namespace) -> SpriteSheet:
     labels = [value for value in values for _ in range(args.num or SPRITES_PER_CLASS)]
     titles = [_title(pipeline, label) for label in labels]
     if args.animate:
-        try:
-            if args.animate == "denoising":
-                return _denoising(pipeline, argument, labels, titles, options, args)
+        if args.animate == "interpolation":
             return _interpolation(pipeline, labels, options, args)
+        try:
+            return _denoising(pipeline, argument, labels, titles, options, args)
         except ValueError as error:
             raise SpriteError(str(error)) from None
     images = [np.asarray(image) for image in draw(pipeline, argument, labels, options, args)]
@@ -204,18 +205,11 @@ def _denoising(
 
 def _interpolation(pipeline: Any, labels: list, options: dict[str, Any], args: argparse.Namespace) -> SpriteSheet:
     """One animation through all sprites and back to the first."""
-    from .animation import interpolation_frames
+    from .drawing import interpolate
 
-    frames = interpolation_frames(
-        pipeline,
-        range(args.seed, args.seed + len(labels)),
-        None if labels[0] is None else labels,
-        frames_between=args.frames or FRAMES_BETWEEN,
-        batch_size=args.batch_size,
-        **options,
-    )
+    frames = interpolate(pipeline, labels, options, args, args.frames or FRAMES_BETWEEN, loop=True)
     names = [f"interpolation {index}" for index in range(len(frames))]
-    return _on_canvas(list(frames), names, [Tag("interpolation", 0, len(frames) - 1)], args)
+    return _on_canvas([np.asarray(frame) for frame in frames], names, [Tag("interpolation", 0, len(frames) - 1)], args)
 
 
 def _on_canvas(images: list[np.ndarray], names: list[str], tags: list[Tag], args: argparse.Namespace) -> SpriteSheet:

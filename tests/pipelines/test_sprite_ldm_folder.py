@@ -80,6 +80,8 @@ def test_own_components_travel_with_their_code(tmp_path):
         "model_index.json",
         "pipeline.py",
         "sprite_io.py",
+        "sprite_lora.py",
+        "sprite_modes.py",
         "sprite_palette.py",
         "scheduler/scheduler_config.json",
         "unet/config.json",

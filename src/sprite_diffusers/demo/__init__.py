@@ -1,0 +1,1 @@
+"""The browser demo: what it does apart from the page (`models`, `sprites`, `editing`, `files`, `training`), and the page."""

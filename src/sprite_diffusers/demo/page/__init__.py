@@ -1,0 +1,1 @@
+"""The page, of Gradio components; imported only when the demo starts, as Gradio is an optional dependency."""

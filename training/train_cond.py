@@ -7,6 +7,7 @@ from sprite_diffusers.trainers.config import (
     ClassCondConfig,
     DataConfig,
     ObjectiveConfig,
+    PaletteConfig,
     TrainerConfig,
     UNetConfig,
     parse_config,
@@ -15,13 +16,13 @@ from sprite_diffusers.trainers.diffusion import DiffusionConfig, fit_diffusion
 
 
 def main() -> None:
-    trainer, data, unet, objective, condition = parse_config(
-        [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig],
+    trainer, data, unet, objective, condition, palette = parse_config(
+        [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig, PaletteConfig],
         config_dir=Path(__file__).parent / "configs",
         default_config="default.yaml",
         description=__doc__,
     )
-    fit_diffusion(DiffusionConfig(trainer, data, unet, objective, condition))
+    fit_diffusion(DiffusionConfig(trainer, data, unet, objective, condition, palette=palette))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sprite_diffusers.trainers.config import (
     DataConfig,
     LatentConfig,
     ObjectiveConfig,
+    PaletteConfig,
     TrainerConfig,
     UNetConfig,
     parse_config,
@@ -73,6 +74,12 @@ def test_flags_override_yaml_and_yaml_overrides_defaults(tmp_path):
     assert (trainer.learning_rate, trainer.train_batch_size, trainer.use_ema) == (3e-3, 64, False)
     assert unet.block_out_channels == [16, 32]
     assert trainer.max_grad_norm == 1.0
+
+
+def test_a_palette_is_no_part_of_a_recipe():
+    types = (*CONDITIONAL, PaletteConfig)
+    assert parse(types=types, default="default.yaml")[-1].palette is None
+    assert parse("--palette", "auto:16", types=types, default="default.yaml")[-1].palette == "auto:16"
 
 
 def test_default_config_is_used_unless_another_is_named(tmp_path):

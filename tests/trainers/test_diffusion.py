@@ -233,7 +233,7 @@ def test_a_model_that_copies_its_images_is_stopped(in_tmp_path, capsys):
 
 def test_copies_of_grey_images_are_found():
     pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 1), np.uint8)
-    monitor = CopyMonitor.of(pixels[:6], pixels[6:])
+    monitor = CopyMonitor.of(pixels[:6], pixels[6:], lambda images: images)
     assert monitor.look([Image.fromarray(image[..., 0]) for image in (*pixels[:1], *pixels[6:9])]) == 0.25
 
 

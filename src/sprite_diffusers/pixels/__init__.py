@@ -1,6 +1,7 @@
 """Pixels that drop into a game: palettes, binary alpha, outlines, tiles, and the grid of enlarged art."""
 
 from .alpha import binary_alpha
+from .bit_order import order_for_bits
 from .builtin_palettes import BUILTIN_PALETTES
 from .cleanup import outline, remove_orphans
 from .native_grid import GridEstimate, detect_scale, reduce_to_grid
@@ -18,6 +19,7 @@ __all__ = [
     "extract_palette",
     "find_ramps",
     "load_palette",
+    "order_for_bits",
     "outline",
     "quantize",
     "reduce_to_grid",

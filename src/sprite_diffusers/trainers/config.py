@@ -216,6 +216,19 @@ class UNetConfig:
 
 
 @dataclass
+class PaletteConfig:
+    """The palette that a pixel model knows."""
+
+    palette: str | None = field(
+        default=None,
+        metadata={
+            "help": "Draw indices of these colours, in place of colours (only for 'flow'): 'auto:N', N colours that fit the training "
+            "images; a built-in palette (pico-8, db32 ...); or a file (.gpl, .hex, .pal, .json, a picture)."
+        },
+    )
+
+
+@dataclass
 class ObjectiveConfig:
     """What the network learns to predict."""
 

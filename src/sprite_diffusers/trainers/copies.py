@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -33,15 +33,21 @@ class CopyMonitor:
     def __init__(self, train: np.ndarray, held_out: np.ndarray):
         self._train = train
         self._count = 0
-        self.floor = _copied(held_out[:MAX_HELD_OUT_IMAGES], train)
+        self.floor = _copied(held_out, train)
         self.share: float | None = None
 
     @classmethod
-    def of(cls, train: np.ndarray, held_out: np.ndarray) -> CopyMonitor | None:
-        """`None` for a set that is too large to be copied, or too small to be compared."""
+    def of(
+        cls, train: np.ndarray, held_out: np.ndarray, as_drawn: Callable[[np.ndarray], np.ndarray]
+    ) -> CopyMonitor | None:
+        """`None` for a set that is too large to be copied, or too small to be compared.
+
+        Args:
+            as_drawn: makes of images what the model would draw of them at best: in its palette, if it has one.
+        """
         if len(train) < 2 or train.size > MAX_TRAINING_VALUES or not len(held_out):
             return None
-        return cls(train, held_out)
+        return cls(as_drawn(train), as_drawn(held_out[:MAX_HELD_OUT_IMAGES]))
 
     def look(self, images: Sequence[Image.Image]) -> float:
         """The share of copies among images of the size and mode of the training images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from ..data import EpochSampler, SpriteArrays, SpriteDataset, make_grid
 from ..errors import SpriteError
 from ..objectives import Objective, build_objective
 from ..pipelines import ClassCondPipeline, SpriteDDPMPipeline
+from ..pipelines.sprite_palette import encode_bits, nearest_codes, num_bits
+from ..pixels import quantize
 from .base import FitResult, Trainer
-from .config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
+from .config import ClassCondConfig, DataConfig, ObjectiveConfig, PaletteConfig, TrainerConfig, UNetConfig
 from .copies import CopyMonitor
 from .data_parts import build_augmentation, load_data
+from .palette import choose_palette
 
 PREVIEWS_PER_ROW = 10
 MAX_PREVIEW_ROWS = 12
@@ -31,13 +34,14 @@ MAX_VALIDATION_IMAGES = 1024
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """All settings of one training; `condition` is `None` for an unconditional model."""
+    """All settings of one training; `condition` is `None` for an unconditional model, `palette` is of a model of pixels."""
 
     trainer: TrainerConfig
     data: DataConfig
     unet: UNetConfig
     objective: ObjectiveConfig
     condition: ClassCondConfig | None = None
+    palette: PaletteConfig = field(default_factory=PaletteConfig, kw_only=True)
 
 
 def fit_diffusion(config: DiffusionConfig) -> FitResult:
@@ -75,7 +79,9 @@ def default_channels(image_size: int, patch_size: int = 1) -> list[int]:
     return channels[int(math.log2(patch_size)) :] or channels[-1:]
 
 
-def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_embeds: int | None) -> UNet2DModel:
+def build_unet(
+    config: UNetConfig, channels: int, image_size: int, num_class_embeds: int | None, out_channels: int | None = None
+) -> UNet2DModel:
     """A `UNet2DModel` for sprites of `image_size`, which is rounded up to what the network can halve.
 
     Raises:
@@ -96,7 +102,7 @@ def build_unet(config: UNetConfig, channels: int, image_size: int, num_class_emb
     return UNet2DModel(
         sample_size=math.ceil(image_size / config.patch_size / factor) * factor,
         in_channels=channels * config.patch_size**2,
-        out_channels=channels * config.patch_size**2,
+        out_channels=(out_channels or channels) * config.patch_size**2,
         block_out_channels=tuple(channels_per_level),
         layers_per_block=config.layers_per_block,
         down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attention),
@@ -135,7 +141,12 @@ class DiffusionTrainer(Trainer):
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
         self.augmentation = build_augmentation(config.data, self.class_names)
-        self.copies = CopyMonitor.of(self.train_data.pixels, self.validation_data.pixels)
+        self.palette = choose_palette(config.palette.palette, self.train_data.pixels)
+        if self.palette is not None and config.objective.prediction_type != "flow":
+            raise SpriteError(
+                f"--palette needs --prediction_type flow, and not {config.objective.prediction_type}: indices are drawn by a flow."
+            )
+        self.copies = CopyMonitor.of(self.train_data.pixels, self.validation_data.pixels, self._as_drawn)
         torch.manual_seed(config.trainer.seed)
         self.unet = self._build_network()
         self.objective = self._build_objective()
@@ -203,6 +214,7 @@ class DiffusionTrainer(Trainer):
     def facts(self) -> dict[str, Any]:
         return {
             "data_fingerprint": self.report.fingerprint,
+            "palette": None if self.palette is None else self.palette.hex,
             "unet": self._network_facts(),
             "objective": asdict(self.settings.objective),
             "condition": None if self.settings.condition is None else asdict(self.settings.condition),
@@ -230,7 +242,11 @@ class DiffusionTrainer(Trainer):
         build = SpriteDDPMPipeline if self.settings.condition is None else ClassCondPipeline
         options = self._pipeline_options(self._drawn_size())
         return build(
-            self.unet, self.objective.sampling_scheduler(), patch_size=self.settings.unet.patch_size, **options
+            self.unet,
+            self.objective.sampling_scheduler(),
+            patch_size=self.settings.unet.patch_size,
+            index_palette=None if self.palette is None else self.palette.hex,
+            **options,
         )
 
     def _pipeline_options(self, drawn_size: int) -> dict[str, Any]:
@@ -247,22 +263,32 @@ class DiffusionTrainer(Trainer):
 
     def _build_network(self) -> ModelMixin:
         channels = self.train_data.pixels.shape[-1]
-        return build_unet(self.settings.unet, channels, self.report.image_size, self._num_class_embeds())
+        out_channels = None
+        if self.palette is not None:
+            transparent, colors = channels - 3, len(self.palette)
+            channels, out_channels = num_bits(colors) + transparent, colors + transparent
+        return build_unet(self.settings.unet, channels, self.report.image_size, self._num_class_embeds(), out_channels)
 
     def _training_batch(
         self, indices: np.ndarray, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What the network learns to draw, as it sees it, and labels ``(batch,)``."""
         sprites, labels = self.train_data.batch(indices, self.augmentation, generator)
-        return self._pad(sprites), labels
+        return self._as_seen(sprites), labels
 
     def _validation_batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As `_training_batch`, of held-out sprites."""
         sprites, labels = self.validation_data.batch(indices)
-        return self._pad(sprites), labels
+        return self._as_seen(sprites), labels
 
-    def _pad(self, sprites: torch.Tensor) -> torch.Tensor:
+    def _as_drawn(self, pixels: np.ndarray) -> np.ndarray:
+        """Sprites, uint8, in the colours that the model knows."""
+        return pixels if self.palette is None else quantize(pixels, self.palette)
+
+    def _as_seen(self, sprites: torch.Tensor) -> torch.Tensor:
         """Sprites up to the size that the network can halve, as it sees them."""
+        if self.palette is not None:
+            sprites = encode_bits(sprites, self.palette.tensor)
         margin = self._drawn_size() - self.report.image_size
         before = margin // 2
         padded = F.pad(sprites, (before, margin - before, before, margin - before), mode="replicate")
@@ -287,7 +313,17 @@ class DiffusionTrainer(Trainer):
         corrupted = self.objective.corrupt(clean.to(device), torch.Generator(device).manual_seed(seed))
         condition = {} if self.settings.condition is None else {"class_labels": labels.to(device)}  # type: ignore[union-attr]
         prediction = (model or self.model)(corrupted.sample, corrupted.timesteps, return_dict=False, **condition)[0]
+        if self.palette is not None:
+            return self._index_loss(prediction, clean.to(device), corrupted.weight)
         return self.objective.loss(prediction, corrupted)
+
+    def _index_loss(self, logits: torch.Tensor, clean: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the palette indices of a batch, weighted by example; nats per pixel."""
+        assert self.palette is not None
+        patch = self.settings.unet.patch_size
+        indices = nearest_codes(F.pixel_shuffle(clean, patch), len(self.palette))
+        error = F.cross_entropy(F.pixel_shuffle(logits.float(), patch), indices, reduction="none")
+        return (error.flatten(1).mean(1) * weight).mean()
 
     def _build_objective(self, **extra: Any) -> Objective:
         options = asdict(self.settings.objective)
@@ -325,7 +361,8 @@ class DiffusionTrainer(Trainer):
             "",
             f"- Data: `{Path(self.settings.data.dataset).name}`, {self.report.split_sizes['train']:,} sprites after "
             f"{self.report.num_duplicates:,} exact duplicates were removed; fingerprint `{self.report.fingerprint[:16]}`.",
-            f"- Objective: {objective.prediction_type}, {objective.loss_type}.",
+            f"- Objective: {objective.prediction_type}, {objective.loss_type if self.palette is None else 'cross-entropy'}.",
+            *self._palette_facts(),
             f"- {figures['steps']:,.0f} steps, {figures['images']:,.0f} images in {figures['train_seconds'] / 60:.1f} minutes "
             f"({figures['images_per_second']:.0f} images/s on {self.accelerator.device.type}); seed {self.config.seed}.",
         ]
@@ -335,3 +372,11 @@ class DiffusionTrainer(Trainer):
                 "held-out sprites."
             )
         return "\n".join(lines)
+
+    def _palette_facts(self) -> list[str]:
+        if self.palette is None:
+            return []
+        return [
+            f"- Palette: {len(self.palette)} colours ({self.palette.name}), of which it draws indices: "
+            f"{' '.join(f'`{color}`' for color in self.palette.hex)}."
+        ]

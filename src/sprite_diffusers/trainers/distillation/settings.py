@@ -22,7 +22,11 @@ class DistillConfig:
     )
     teacher_steps: int = field(default=10, metadata={"help": "Steps of the teacher's trajectories."})
     num_trajectories: int = field(
-        default=4096, metadata={"help": "Trajectories of the teacher that the student learns, drawn before training."}
+        default=20480,
+        metadata={
+            "help": "Trajectories of the teacher that the student learns, drawn before training; with too few, it knows "
+            "them by heart, and is worse with other noise."
+        },
     )
     student_steps: int = field(default=2, metadata={"help": "Steps that the student draws in; one works as well."})
     huber_constant: float = field(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recipes import PEERS
+from recipes import IMPROVED_PEERS, PEERS
 
 from sprite_diffusers.report.figures import FLOOR_LINE, INK
 from sprite_diffusers.report.page import MISSING, Table
+
+THEIRS = [*PEERS, *IMPROVED_PEERS]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Row:
     """One model: a recipe, a seed and a budget.
 
     Attributes:
-        recipe: one of `PEERS`, or ours.
+        recipe: one of `PEERS` or `IMPROVED_PEERS`, or ours.
         budget: core-minutes asked for; core_seconds are those that were used.
         images: seen in training, repeats included.
         images_per_second: of processor time.
@@ -90,7 +92,7 @@ def quality_plot(rows: Sequence[Row], path: Path) -> None:
     for color, name in zip(INK * len(rows), _names(rows), strict=False):
         minutes = _budgets(rows, name)
         values = [[row.metrics["fd_feature"] for row in _group(rows, name, budget)] for budget in minutes]
-        style = {"color": color, "linestyle": "--" if name in PEERS else "-"}
+        style = {"color": color, "linestyle": "--" if name in THEIRS else "-"}
         axis.plot(minutes, [np.mean(each) for each in values], label=name, linewidth=1.8, **style)
         axis.fill_between(
             minutes,
@@ -116,8 +118,8 @@ def quality_plot(rows: Sequence[Row], path: Path) -> None:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     """Recipes, peers first."""
-    return [*(name for name in PEERS if any(row.recipe == name for row in rows)),
-            *dict.fromkeys(row.recipe for row in rows if row.recipe not in PEERS)]  # fmt: skip
+    return [*(name for name in THEIRS if any(row.recipe == name for row in rows)),
+            *dict.fromkeys(row.recipe for row in rows if row.recipe not in THEIRS)]  # fmt: skip
 
 
 def _budgets(rows: Sequence[Row], name: str) -> list[float]:

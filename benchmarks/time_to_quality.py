@@ -6,8 +6,9 @@ The clock is the processor time of the training steps, so that other work on the
 which equal minutes on an idle machine with one thread. The recipes advance in turns of a few seconds in one process, so that what
 slows the machine down hits all alike. A recipe whose learning rate is planned over the budget is trained anew for each budget;
 the others once, and saved as each budget is reached. Afterwards everything is sampled as the recipe documents, though in no more than
-``--most_steps``, and scored by the one protocol; neither saving, sampling nor scoring counts. Peers are unconditional. All train
-and sample RGB sprites in the same precision: bf16 where the processor has instructions for it.
+``--most_steps``, and scored by the one protocol; neither saving, sampling nor scoring counts. Peers are unconditional. All
+see RGB sprites, and compute in bf16 where the processor has instructions for it; but training in float32 is part of the documented
+recipe of diffusers, so there is ``diffusers-bf16`` beside it.
 
 Writes models (``snapshots/``), grids, results.json, table.md and time_to_quality.png to ``--out``. What is there is not done
 again, so that a benchmark that was cut off goes on. What the peers need: see `recipes`.
@@ -30,7 +31,7 @@ import torch
 import yaml
 from diffusers.utils.logging import disable_progress_bar
 from quality_report import Row, quality_plot, quality_table
-from recipes import PEERS, DenoisingDiffusionPytorch, Ours, Recipe, TrainUnconditional
+from recipes import IMPROVED_PEERS, PEERS, DenoisingDiffusionPytorch, Ours, Recipe, TrainUnconditional
 
 from sprite_diffusers.data import SpriteDataset
 from sprite_diffusers.errors import SpriteError
@@ -51,6 +52,7 @@ from sprite_diffusers.trainers.diffusion import DiffusionConfig, build_unet
 from sprite_diffusers.trainers.machine import fast_precision
 
 CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+THEIRS = PEERS | IMPROVED_PEERS
 CONFIG_TYPES = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig)
 
 
@@ -164,8 +166,9 @@ def build(args: Namespace, name: str, seed: int, minutes: float, data: SpriteDat
     torch.manual_seed(seed)
     if name == "denoising-diffusion-pytorch":
         return DenoisingDiffusionPytorch(data, precision)
-    if name == "diffusers":
-        return TrainUnconditional(build_unet(UNetConfig(), 3, data.report.image_size, None), data, precision)
+    if name.startswith("diffusers"):
+        unet = build_unet(UNetConfig(), 3, data.report.image_size, None)
+        return TrainUnconditional(unet, data, "no" if name == "diffusers" else precision)
     flags = {
         "config": config_file(name), "dataset": args.dataset, "image_size": args.image_size, "image_mode": "RGB",
         "seed": seed, "max_train_minutes": minutes, "num_cpu_threads": args.num_cpu_threads,
@@ -214,7 +217,7 @@ def score(args: Namespace, name: str, seed: int, budget: float, reference: Refer
     folder = results.snapshot(name, seed, budget)
     began = time.process_time()
     with torch.autocast("cpu", torch.bfloat16, enabled=fast_precision() == "bf16"):
-        samples, steps = PEERS.get(name, Ours).samples(folder, args.num_samples, args.most_steps)
+        samples, steps = THEIRS.get(name, Ours).samples(folder, args.num_samples, args.most_steps)
         options = {} if isinstance(samples, np.ndarray) else {"num_inference_steps": steps}
         scores = evaluate(samples, reference, num_samples=args.num_samples, **options)
     figures = json.loads(scores.to_json())
@@ -231,11 +234,11 @@ def score(args: Namespace, name: str, seed: int, budget: float, reference: Refer
 
 def settings(args: Namespace, data: SpriteDataset, reference: Reference) -> dict[str, Any]:
     """Of the data and the protocol, and of each recipe of ours: what figures in one folder must share."""
-    ours = {name: config_file(name) for name in args.recipes if name not in PEERS}
+    ours = {name: config_file(name) for name in args.recipes if name not in THEIRS}
     unknown = [name for name, file in ours.items() if not file.exists()]
     if unknown:
         raise SpriteError(
-            f"--recipes has {unknown[0]}; allowed are {', '.join(PEERS)}, ours and the names in training/configs."
+            f"--recipes has {unknown[0]}; allowed are {', '.join(THEIRS)}, ours and the names in training/configs."
         )
     return {
         "data_fingerprint": data.report.fingerprint,
@@ -245,7 +248,7 @@ def settings(args: Namespace, data: SpriteDataset, reference: Reference) -> dict
         "num_samples": args.num_samples,
         "most_steps": args.most_steps,
         "num_cpu_threads": args.num_cpu_threads,
-        "mixed_precision": fast_precision(),
+        "fast_precision": fast_precision(),
         **{f"recipe {name}": yaml.safe_load(file.read_text(encoding="utf-8")) for name, file in ours.items()},
     }
 
@@ -258,7 +261,7 @@ def main() -> None:
     parser.add_argument(
         "--recipes",
         nargs="+",
-        default=[*PEERS, "ours", "ad3", "ad6"],
+        default=[*THEIRS, "ours", "ad3", "ad6"],
         help="peers, ours, or names in training/configs",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of weights and training")

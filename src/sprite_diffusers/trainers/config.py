@@ -259,12 +259,18 @@ class ClassCondConfig:
             "help": "Share of labels replaced by the null class for classifier-free guidance; 0 trains without."
         },
     )
-    guidance_scale: float = field(default=1.5, metadata={"help": "Guidance of previews, and the pipeline's default."})
+    guidance_scale: float | None = field(
+        default=None,
+        metadata={
+            "help": "Guidance of previews, and the pipeline's default. If not given, previews have 1.5, and the default is chosen "
+            "after training: what draws nearest to the training images. The longer a training, the less it needs."
+        },
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.class_dropout < 1:
             raise SpriteError(f"--class_dropout is {self.class_dropout}, but must be at least 0 and below 1.")
-        if self.class_dropout == 0 and self.guidance_scale > 1:
+        if self.class_dropout == 0 and self.guidance_scale is not None and self.guidance_scale > 1:
             raise SpriteError(
                 f"--guidance_scale is {self.guidance_scale}, but --class_dropout 0 trains no null class to guide away "
                 "from: pass --guidance_scale 1, or a --class_dropout above 0."

@@ -25,11 +25,13 @@ from .base import FitResult, Trainer
 from .config import ClassCondConfig, DataConfig, ObjectiveConfig, PaletteConfig, TrainerConfig, UNetConfig
 from .copies import CopyMonitor
 from .data_parts import build_augmentation, load_data
+from .guidance import guidance_distances
 from .palette import choose_palette
 
 PREVIEWS_PER_ROW = 10
 MAX_PREVIEW_ROWS = 12
 MAX_VALIDATION_IMAGES = 1024
+PREVIEW_GUIDANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class DiffusionTrainer(Trainer):
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
         self.augmentation = build_augmentation(config.data, self.class_names)
+        self.guidance_scale = self._guidance_of_previews()
         self.palette = choose_palette(config.palette.palette, self.train_data.pixels)
         if self.palette is not None and config.objective.prediction_type != "flow":
             raise SpriteError(
@@ -208,6 +211,26 @@ class DiffusionTrainer(Trainer):
         )
         return True
 
+    def conclude(self) -> None:
+        """Chooses the guidance that the pipeline is published with, unless it is given or nothing to choose."""
+        condition = self.settings.condition
+        if condition is None or condition.guidance_scale is not None or not condition.class_dropout:
+            return
+        assert self.train_data.labels is not None  # there are classes
+        with self.accelerator.autocast():
+            distances = guidance_distances(
+                self.pipeline(),
+                self._as_drawn(self.train_data.pixels),
+                self.train_data.labels.numpy(),
+                self.class_names,
+                self.config.seed,
+            )
+        if not all(math.isfinite(distance) for distance in distances.values()) or not distances:
+            return
+        self.guidance_scale = min(distances, key=lambda scale: distances[scale])
+        told = ", ".join(f"{distance:.2f} with {scale:g}" for scale, distance in distances.items())
+        self._say(f"Guidance {self.guidance_scale:g} draws nearest to the training images (distances: {told}).")
+
     def save(self, directory: Path) -> None:
         hub.export(self.pipeline(), directory, self._card())
 
@@ -229,7 +252,7 @@ class DiffusionTrainer(Trainer):
         figures = super().summary()
         if self.copies is not None and self.copies.share is not None:
             figures |= {"copies": self.copies.share, "copies_held_out": self.copies.floor}
-        return figures
+        return figures if self.settings.condition is None else figures | {"guidance_scale": self.guidance_scale}
 
     def params(self) -> dict[str, Any]:
         settings = asdict(self.settings)
@@ -249,6 +272,12 @@ class DiffusionTrainer(Trainer):
             **options,
         )
 
+    def _guidance_of_previews(self) -> float:
+        condition = self.settings.condition
+        if condition is None or not condition.class_dropout:
+            return 1.0
+        return PREVIEW_GUIDANCE if condition.guidance_scale is None else condition.guidance_scale
+
     def _pipeline_options(self, drawn_size: int) -> dict[str, Any]:
         """What every pipeline is told; `drawn_size` is the side of what comes out of the networks, before it is cut."""
         options: dict[str, Any] = {
@@ -258,7 +287,7 @@ class DiffusionTrainer(Trainer):
         }
         if self.settings.condition is not None:
             options["id2label"] = {str(index): name for index, name in enumerate(self.class_names)}
-            options["default_guidance_scale"] = self.settings.condition.guidance_scale
+            options["default_guidance_scale"] = self.guidance_scale
         return options
 
     def _build_network(self) -> ModelMixin:

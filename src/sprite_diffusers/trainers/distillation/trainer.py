@@ -24,7 +24,7 @@ from ...pipelines import ClassCondPipeline
 from ...pipelines.sprite_ldm import autoencoder_fingerprint
 from ..base import FitResult, Trainer
 from ..data_parts import build_augmentation, load_data, pad_sprites
-from ..held_out_distance import HeldOutDistance
+from ..principal_distance import PrincipalDistance
 from ..schedule import learning_rate_factor
 from .adversary import Adversary
 from .settings import DistillationSettings
@@ -273,7 +273,7 @@ class DistillationTrainer(Trainer):
         chosen = np.random.default_rng(0).permutation(count)[:MAX_VALIDATION_IMAGES]
         assert validation.labels is not None
         self._held_out_labels = validation.labels[torch.from_numpy(chosen)]
-        self._distance = HeldOutDistance(self.train_data.pixels, validation.pixels[chosen])
+        self._distance = PrincipalDistance(self.train_data.pixels, validation.pixels[chosen])
 
     def _card(self) -> ModelCard:
         name = self.config.hub_model_id or self.output_dir.resolve().name

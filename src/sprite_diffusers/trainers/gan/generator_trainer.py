@@ -27,7 +27,7 @@ from ...models import DCGANGenerator
 from ...pipelines import SpriteGANPipeline
 from ..base import FitResult, Trainer
 from ..data_parts import build_augmentation, pad_sprites
-from ..held_out_distance import HeldOutDistance
+from ..principal_distance import PrincipalDistance
 from .curves import save_curves
 from .settings import GANSettings, VAESettings, default_channels
 from .snapshots import FOLDER, Snapshot, add_snapshot, save_animation, snapshot_picture
@@ -315,7 +315,7 @@ class GeneratorTrainer(Trainer):
         train = rng.permutation(len(self.train_data))[:MAX_PCA_IMAGES]
         held_out = rng.permutation(len(self.validation_data))[:limit]
         self.num_validation = len(held_out)
-        self._distance = HeldOutDistance(
+        self._distance = PrincipalDistance(
             self.train_data.pixels[train][:, inside, inside],
             self.validation_data.pixels[held_out][:, inside, inside],
         )

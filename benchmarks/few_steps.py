@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -26,60 +26,71 @@ from sprite_diffusers.report.page import Table, to_markdown
 from sprite_diffusers.scripts import ArgumentParser, run_script
 from sprite_diffusers.trainers.machine import fast_precision
 
-TIMED_IMAGES = 256
+ROUNDS, TURN_SECONDS = 3, 3.0
 MOST = {1: 1.6, 2: 1.25}
 """By steps of the student, the largest ratio of its feature FD to the teacher's best."""
 LEAST_SPEEDUP = 15
 
 
-@dataclass(frozen=True)
+@dataclass
 class Setting:
-    """A model with how it draws, and what came of it."""
+    """A way to draw, and what came of it.
+
+    Attributes:
+        distances: feature FD of each draw of sprites.
+        seconds: of processor time per image, of each round.
+    """
 
     model: str
+    pipeline: DiffusionPipeline
     steps: int
     guidance: float
-    distances: tuple[float, ...]
-    accuracy: float
-    near_copies: float
-    images_per_second: float
+    distances: list[float] = field(default_factory=list)
+    accuracy: float = 0.0
+    near_copies: float = 0.0
+    seconds: list[float] = field(default_factory=list)
 
     @property
     def distance(self) -> float:
-        """Mean feature FD of the draws."""
         return float(np.mean(self.distances))
 
+    @property
+    def images_per_second(self) -> float:
+        return 1 / float(np.median(self.seconds))
 
-def measure(
-    pipeline: DiffusionPipeline,
-    model: str,
-    reference: Reference,
-    steps: int,
-    guidance: float,
-    options: argparse.Namespace,
-) -> Setting:
-    """Scores `num_samples` sprites per draw, and times the drawing of others."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=fast_precision() == "bf16"):
-        draws = [
-            evaluate(
-                pipeline,
-                reference,
-                num_samples=options.num_samples,
-                seed=seed,
-                batch_size=options.batch_size,
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-            ).metrics
-            for seed in range(options.num_draws)
-        ]
-        began, drawn = time.process_time(), 0
-        while drawn < TIMED_IMAGES:
-            pipeline([0] * options.batch_size, steps, guidance, output_type="np")
-            drawn += options.batch_size
-        seconds = time.process_time() - began
-    accuracy, near_copies = (float(np.mean([draw[name] for draw in draws])) for name in ("accuracy", "near_copies"))
-    distances = tuple(draw["fd_feature"] for draw in draws)
-    return Setting(model, steps, guidance, distances, accuracy, near_copies, drawn / seconds)
+
+def measure(setting: Setting, reference: Reference, options: argparse.Namespace) -> None:
+    """Scores `num_samples` sprites per draw."""
+    draws = [
+        evaluate(
+            setting.pipeline,
+            reference,
+            num_samples=options.num_samples,
+            seed=seed,
+            batch_size=options.batch_size,
+            num_inference_steps=setting.steps,
+            guidance_scale=setting.guidance,
+        ).metrics
+        for seed in range(options.num_draws)
+    ]
+    setting.distances = [draw["fd_feature"] for draw in draws]
+    setting.accuracy, setting.near_copies = (
+        float(np.mean([draw[name] for draw in draws])) for name in ("accuracy", "near_copies")
+    )
+    print(
+        f"{setting.model}, {setting.steps} steps, guidance {setting.guidance:g}: FD {setting.distance:.3f}", flush=True
+    )
+
+
+def measure_speed(settings: list[Setting], options: argparse.Namespace) -> None:
+    """Times all in turns, as speeds of one machine differ from minute to minute."""
+    for _ in range(ROUNDS):
+        for setting in settings:
+            began, drawn = time.process_time(), 0
+            while time.process_time() - began < TURN_SECONDS:
+                setting.pipeline([0] * options.batch_size, setting.steps, setting.guidance, output_type="np")
+                drawn += options.batch_size
+            setting.seconds.append((time.process_time() - began) / drawn)
 
 
 def main() -> None:
@@ -98,19 +109,21 @@ def main() -> None:
     options = parser.parse_args()
     teacher, student = hub.load_pipeline(options.teacher), hub.load_pipeline(options.student)
     reference = Reference.for_pipeline(teacher, options.dataset, options.classifier)
-    rows = []
     for pipeline in (teacher, student):
         pipeline.set_progress_bar_config(disable=True)
-    for steps, guidance in product(options.num_inference_steps, options.guidance_scale):
-        rows.append(measure(teacher, "teacher", reference, steps, guidance, options))
-        print(f"teacher, {steps} steps, guidance {guidance:g}: FD {rows[-1].distance:.3f}", flush=True)
-    best = min(rows, key=lambda row: row.distance)
-    for steps in sorted({1, student.config.default_num_inference_steps}):
-        rows.append(measure(student, "student", reference, steps, 1.0, options))
+    sweep = product(options.num_inference_steps, options.guidance_scale)
+    taught = [Setting("teacher", teacher, steps, guidance) for steps, guidance in sweep]
+    learnt = [Setting("student", student, n, 1.0) for n in sorted({1, student.config.default_num_inference_steps})]
+    rows = taught + learnt
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast_precision() == "bf16"):
+        for row in rows:
+            measure(row, reference, options)
+        measure_speed(rows, options)
+    best = min(taught, key=lambda row: row.distance)
     head = ["model", "steps", "guidance", "FD feature", "of the best", "accuracy", "near copies", "images/s", "faster"]
     table = [
         [
-            row.model, str(row.steps), f"{row.guidance:g}", 
+            row.model, str(row.steps), f"{row.guidance:g}",
             f"{row.distance:.3f} ({min(row.distances):.3f} to {max(row.distances):.3f})", f"{row.distance / best.distance:.2f}",
             f"{row.accuracy:.3f}", f"{row.near_copies:.3f}", f"{row.images_per_second:.0f}",
             f"{row.images_per_second / best.images_per_second:.1f}",
@@ -118,8 +131,8 @@ def main() -> None:
         for row in rows
     ]  # fmt: skip
     print(to_markdown([Table(head, table)]))
-    for row in rows:
-        if row.model == "student" and row.steps in MOST:
+    for row in learnt:
+        if row.steps in MOST:
             ratio, speedup = row.distance / best.distance, row.images_per_second / best.images_per_second
             kept = ratio <= MOST[row.steps] and speedup >= LEAST_SPEEDUP
             print(

@@ -60,7 +60,7 @@ class Recipe(ABC):
 
 
 class Ours(Recipe):
-    """A training of this package: the steps of its loop, without validation, previews and checkpoints; and its conclusion.
+    """A training of this package: the steps of its loop, without validation, previews and checkpoints.
 
     Raises:
         SpriteError: settings or data that cannot be.
@@ -78,10 +78,7 @@ class Ours(Recipe):
 
     def save(self, folder: Path) -> None:
         with self.trainer.ema_weights():
-            self.trainer.model.eval()
-            self.trainer.conclude()
             self.trainer.save(folder)
-            self.trainer.model.train()
 
     @staticmethod
     def samples(folder: Path, count: int, most_steps: int) -> tuple[DiffusionPipeline, int]:

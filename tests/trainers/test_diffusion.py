@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 
 from sprite_diffusers.errors import SpriteError
 from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
-from sprite_diffusers.trainers import diffusion
 from sprite_diffusers.trainers.config import ClassCondConfig, DataConfig, ObjectiveConfig, TrainerConfig, UNetConfig
 from sprite_diffusers.trainers.copies import CopyMonitor
 from sprite_diffusers.trainers.data_parts import load_data
@@ -359,16 +358,17 @@ def test_conditional_training_needs_classes(in_tmp_path):
     assert not (in_tmp_path / "out").exists()
 
 
-def test_the_guidance_that_draws_nearest_to_the_training_images_is_published(in_tmp_path, monkeypatch):
-    monkeypatch.setattr(diffusion, "guidance_distances", lambda *given: {1.25: 3.0, 1.5: 2.0, 2.0: 1.0})
-    result = trainer_for(settings(in_tmp_path / "chosen", max_train_steps=1)).fit()
-    assert ClassCondPipeline.from_pretrained(result.output_dir).config.default_guidance_scale == 2.0
-    assert result.metrics["guidance_scale"] == 2.0
-    given = replace(settings(in_tmp_path / "given", max_train_steps=1), condition=ClassCondConfig(guidance_scale=1.25))
-    result = trainer_for(given).fit()
-    assert ClassCondPipeline.from_pretrained(result.output_dir).config.default_guidance_scale == 1.25
-    without = replace(
-        settings(in_tmp_path / "without", max_train_steps=1), condition=ClassCondConfig(class_dropout=0.0)
-    )
-    result = trainer_for(without).fit()
-    assert ClassCondPipeline.from_pretrained(result.output_dir).config.default_guidance_scale == 1.0
+@pytest.mark.parametrize(
+    ("condition", "images", "expected"),
+    [
+        (ClassCondConfig(), 199_999, 1.5),
+        (ClassCondConfig(), 200_000, 1.25),
+        (ClassCondConfig(guidance_scale=3.0), 200_000, 3.0),
+        (ClassCondConfig(class_dropout=0.0), 0, 1.0),
+    ],
+)
+def test_a_long_training_needs_less_guidance(in_tmp_path, condition, images, expected):
+    trainer = trainer_for(replace(settings(in_tmp_path / "out"), condition=condition))
+    trainer.state.images = images
+    assert trainer.pipeline().config.default_guidance_scale == expected
+    assert trainer.summary()["guidance_scale"] == expected

@@ -156,9 +156,6 @@ class Trainer(ABC):
         """Whether what `preview` has drawn says that it has been enough; asked with early stopping on."""
         return False
 
-    def conclude(self) -> None:  # noqa: B027
-        """Settles what depends on the trained weights, which are in place; all processes do, before the last samples."""
-
     def save_progress(self, directory: Path) -> None:  # noqa: B027
         """Writes what a family must remember, besides weights and optimizer, to a checkpoint; all processes do."""
 
@@ -321,9 +318,6 @@ class Trainer(ABC):
             for current, best in zip(self._kept_tensors(), self.best_weights, strict=True):
                 current.data.copy_(best)
             self.ema = None
-        with self.ema_weights():
-            self.raw_model.eval()
-            self.conclude()
         samples = self._preview("samples.png")
         metrics = self.summary()
         if self.accelerator.is_main_process:

@@ -25,13 +25,13 @@ from .base import FitResult, Trainer
 from .config import ClassCondConfig, DataConfig, ObjectiveConfig, PaletteConfig, TrainerConfig, UNetConfig
 from .copies import CopyMonitor
 from .data_parts import build_augmentation, load_data
-from .guidance import guidance_distances
 from .palette import choose_palette
 
 PREVIEWS_PER_ROW = 10
 MAX_PREVIEW_ROWS = 12
 MAX_VALIDATION_IMAGES = 1024
-PREVIEW_GUIDANCE = 1.5
+EARLY_GUIDANCE, LATE_GUIDANCE, MANY_IMAGES = 1.5, 1.25, 200_000
+"""Measured on game tiles of 16x16, see docs/recipe.md."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,6 @@ class DiffusionTrainer(Trainer):
         self.train_data = SpriteArrays.from_dataset(dataset["train"])
         self.validation_data = SpriteArrays.from_dataset(dataset["validation"])
         self.augmentation = build_augmentation(config.data, self.class_names)
-        self.guidance_scale = self._guidance_of_previews()
         self.palette = choose_palette(config.palette.palette, self.train_data.pixels)
         if self.palette is not None and config.objective.prediction_type != "flow":
             raise SpriteError(
@@ -211,26 +210,6 @@ class DiffusionTrainer(Trainer):
         )
         return True
 
-    def conclude(self) -> None:
-        """Chooses the guidance that the pipeline is published with, unless it is given or nothing to choose."""
-        condition = self.settings.condition
-        if condition is None or condition.guidance_scale is not None or not condition.class_dropout:
-            return
-        assert self.train_data.labels is not None  # there are classes
-        with self.accelerator.autocast():
-            distances = guidance_distances(
-                self.pipeline(),
-                self._as_drawn(self.train_data.pixels),
-                self.train_data.labels.numpy(),
-                self.class_names,
-                self.config.seed,
-            )
-        if not all(math.isfinite(distance) for distance in distances.values()) or not distances:
-            return
-        self.guidance_scale = min(distances, key=lambda scale: distances[scale])
-        told = ", ".join(f"{distance:.2f} with {scale:g}" for scale, distance in distances.items())
-        self._say(f"Guidance {self.guidance_scale:g} draws nearest to the training images (distances: {told}).")
-
     def save(self, directory: Path) -> None:
         hub.export(self.pipeline(), directory, self._card())
 
@@ -272,11 +251,15 @@ class DiffusionTrainer(Trainer):
             **options,
         )
 
-    def _guidance_of_previews(self) -> float:
+    @property
+    def guidance_scale(self) -> float:
+        """What the pipeline is told, as it is now: the longer a model has been trained, the less guidance it needs."""
         condition = self.settings.condition
         if condition is None or not condition.class_dropout:
             return 1.0
-        return PREVIEW_GUIDANCE if condition.guidance_scale is None else condition.guidance_scale
+        if condition.guidance_scale is not None:
+            return condition.guidance_scale
+        return EARLY_GUIDANCE if self.state.images < MANY_IMAGES else LATE_GUIDANCE
 
     def _pipeline_options(self, drawn_size: int) -> dict[str, Any]:
         """What every pipeline is told; `drawn_size` is the side of what comes out of the networks, before it is cut."""

@@ -146,10 +146,11 @@ class ClassCondPipeline(
         )
         start, stop = self.prepare_guidance(guidance_scale, guidance_interval)
         labels = resolve_class_labels(class_labels, config.id2label, len(config.id2label))
-        labels = labels.repeat_interleave(num_images_per_prompt).to(self._execution_device)
+        labels = labels.repeat_interleave(num_images_per_prompt)
         modes = self.prepare_modes(len(labels), image, mask_image, strength, palette, palette_guidance)
         timesteps = self.prepare_timesteps(num_inference_steps)
         noise = self.prepare_latents(len(labels), generator, latents)
+        labels = labels.to(noise.device)  # asking for the device takes a millisecond
         timesteps, latents = modes.start(timesteps, noise)
         self._num_timesteps = len(timesteps)
 

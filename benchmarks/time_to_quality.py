@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -127,7 +128,8 @@ class Results:
 
     def snapshot(self, name: str, seed: int, budget: float) -> Path:
         """The folder of a trained model; it is there whole or not at all."""
-        return self.folder / "snapshots" / f"{name}-{seed}-{budget:g}"
+        words = re.sub(r"[^\w.]+", "-", name)
+        return self.folder / "snapshots" / f"{words}-{seed}-{budget:g}"
 
     def is_scored(self, name: str, seed: int, budget: float) -> bool:
         return any((row.recipe, row.seed, row.budget) == (name, seed, budget) for row in self.rows)
@@ -156,8 +158,9 @@ class Results:
 
 
 def config_file(name: str) -> Path:
-    """The settings of a recipe of ours."""
-    return CONFIGS / f"{'default' if name == 'ours' else name}.yaml"
+    """The settings of a recipe of ours, whatever flags follow its name."""
+    config = name.split()[0]
+    return CONFIGS / f"{'default' if config == 'ours' else config}.yaml"
 
 
 def build(args: Namespace, name: str, seed: int, minutes: float, data: SpriteDataset, folder: Path) -> Recipe:
@@ -172,9 +175,9 @@ def build(args: Namespace, name: str, seed: int, minutes: float, data: SpriteDat
     flags = {
         "config": config_file(name), "dataset": args.dataset, "image_size": args.image_size, "image_mode": "RGB",
         "seed": seed, "max_train_minutes": minutes, "num_cpu_threads": args.num_cpu_threads,
-        "mixed_precision": precision, "output_dir": folder / f"{name}-{seed}-{minutes:g}",
+        "mixed_precision": precision, "output_dir": tempfile.mkdtemp(dir=folder),
     }  # fmt: skip
-    words = [str(word) for key, value in flags.items() for word in (f"--{key}", value)]
+    words = [str(word) for key, value in flags.items() for word in (f"--{key}", value)] + name.split()[1:]
     return Ours(DiffusionConfig(*parse_config(CONFIG_TYPES, CONFIGS, args=words)), data)
 
 
@@ -238,7 +241,8 @@ def settings(args: Namespace, data: SpriteDataset, reference: Reference) -> dict
     unknown = [name for name, file in ours.items() if not file.exists()]
     if unknown:
         raise SpriteError(
-            f"--recipes has {unknown[0]}; allowed are {', '.join(THEIRS)}, ours and the names in training/configs."
+            f"--recipes has {unknown[0]!r}; allowed are {', '.join(THEIRS)}, ours and the names in training/configs, which flags "
+            "may follow."
         )
     return {
         "data_fingerprint": data.report.fingerprint,
@@ -262,7 +266,7 @@ def main() -> None:
         "--recipes",
         nargs="+",
         default=[*THEIRS, "ours", "ad3", "ad6"],
-        help="peers, ours, or names in training/configs",
+        help="peers, ours, or names in training/configs; the latter also with flags: 'ours --learning_rate 1e-3'",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of weights and training")
     parser.add_argument("--budgets", nargs="+", type=float, default=[2.0, 5.0, 15.0], help="core-minutes of training")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ VGG16_LAYERS = (3, 8, 15, 22)  # relu1_2, relu2_2, relu3_3, relu4_3
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class PerceptualLoss(torch.nn.Module):
+class PerceptualLoss(torch.nn.Module, ABC):
     """Squared distance of features, normalised to unit length over the channels, summed over layers.
 
     That is LPIPS (https://arxiv.org/abs/1801.03924, eq. 1) with all its learned weights 1; Johnson et al. 2016 began
@@ -27,9 +28,9 @@ class PerceptualLoss(torch.nn.Module):
 
     name: str
 
+    @abstractmethod
     def features(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Feature maps ``(batch, channels, height, width)`` of images in ``[-1, 1]``."""
-        raise NotImplementedError
 
     def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The distance of ``(batch, 3 | 4, height, width)`` images in ``[-1, 1]`` from `targets`, a scalar."""

@@ -10,7 +10,7 @@ import io
 import json
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,24 @@ from safetensors.torch import load_file, save_file
 from sprite_diffusers import hub
 from sprite_diffusers.data import SpriteDataset
 from sprite_diffusers.errors import SpriteError
+from sprite_diffusers.trainers.config import (
+    ClassCondConfig,
+    DataConfig,
+    ObjectiveConfig,
+    TrainerConfig,
+    UNetConfig,
+    parse_config,
+)
 from sprite_diffusers.trainers.diffusion import DiffusionConfig, DiffusionTrainer, default_channels
 
+CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+CONFIG_TYPES = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig)
 SAMPLING_BATCH = 64
+
+
+def our_config(flags: Sequence[str]) -> DiffusionConfig:
+    """The settings of ``training/train_cond.py`` with these flags."""
+    return DiffusionConfig(*parse_config(CONFIG_TYPES, CONFIGS, "default.yaml", args=flags))
 
 
 class Recipe(ABC):

@@ -15,25 +15,13 @@ import tempfile
 import time
 from argparse import ArgumentDefaultsHelpFormatter
 from itertools import product
-from pathlib import Path
 
-from recipes import Ours, Recipe
+from recipes import Ours, Recipe, our_config
 
 from sprite_diffusers.report.page import Table, to_markdown
 from sprite_diffusers.scripts import ArgumentParser, run_script
-from sprite_diffusers.trainers.config import (
-    ClassCondConfig,
-    DataConfig,
-    ObjectiveConfig,
-    TrainerConfig,
-    UNetConfig,
-    parse_config,
-)
 from sprite_diffusers.trainers.data_parts import load_data
-from sprite_diffusers.trainers.diffusion import DiffusionConfig
 
-CONFIGS = Path(__file__).parents[1] / "training" / "configs"
-TYPES = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig)
 DRAWN = 64
 WARM_UP = 3
 
@@ -42,8 +30,7 @@ def measure(flags: list[str], steps: int) -> tuple[float, float, float, float, f
     """Millions of weights, seconds to load the data, milliseconds per image of training and of drawing, GiB at most."""
     os.environ["ACCELERATE_USE_CPU"] = "true"
     with tempfile.TemporaryDirectory() as folder:
-        words = [*flags, "--num_cpu_threads", "1", "--output_dir", folder]
-        config = DiffusionConfig(*parse_config(TYPES, CONFIGS, "default.yaml", args=words))
+        config = our_config([*flags, "--num_cpu_threads", "1", "--output_dir", folder])
         began = time.process_time()
         data = load_data(config.data)
         loaded = time.process_time() - began

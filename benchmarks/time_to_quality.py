@@ -32,7 +32,16 @@ import torch
 import yaml
 from diffusers.utils.logging import disable_progress_bar
 from quality_report import Row, quality_plot, quality_table
-from recipes import IMPROVED_PEERS, PEERS, DenoisingDiffusionPytorch, Ours, Recipe, TrainUnconditional
+from recipes import (
+    CONFIGS,
+    IMPROVED_PEERS,
+    PEERS,
+    DenoisingDiffusionPytorch,
+    Ours,
+    Recipe,
+    TrainUnconditional,
+    our_config,
+)
 
 from sprite_diffusers.data import SpriteDataset
 from sprite_diffusers.errors import SpriteError
@@ -40,21 +49,12 @@ from sprite_diffusers.evaluation import PROTOCOL_VERSION, Reference, evaluate, s
 from sprite_diffusers.models import default_classifier_folder, load_classifier
 from sprite_diffusers.report.page import to_markdown
 from sprite_diffusers.scripts import ArgumentParser, run_script
-from sprite_diffusers.trainers.config import (
-    ClassCondConfig,
-    DataConfig,
-    ObjectiveConfig,
-    TrainerConfig,
-    UNetConfig,
-    parse_config,
-)
+from sprite_diffusers.trainers.config import DataConfig, UNetConfig
 from sprite_diffusers.trainers.data_parts import load_data
-from sprite_diffusers.trainers.diffusion import DiffusionConfig, build_unet
+from sprite_diffusers.trainers.diffusion import build_unet
 from sprite_diffusers.trainers.machine import fast_precision
 
-CONFIGS = Path(__file__).parents[1] / "training" / "configs"
 THEIRS = PEERS | IMPROVED_PEERS
-CONFIG_TYPES = (TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig)
 
 
 @dataclass
@@ -178,7 +178,7 @@ def build(args: Namespace, name: str, seed: int, minutes: float, data: SpriteDat
         "mixed_precision": precision, "output_dir": tempfile.mkdtemp(dir=folder),
     }  # fmt: skip
     words = [str(word) for key, value in flags.items() for word in (f"--{key}", value)] + name.split()[1:]
-    return Ours(DiffusionConfig(*parse_config(CONFIG_TYPES, CONFIGS, args=words)), data)
+    return Ours(our_config(words), data)
 
 
 def trainings(args: Namespace, seed: int, data: SpriteDataset, results: Results, folder: Path) -> list[Training]:

@@ -13,24 +13,13 @@ import argparse
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 import psutil
-from recipes import Ours, Recipe, TrainUnconditional
+from recipes import Ours, Recipe, TrainUnconditional, our_config
 
 from sprite_diffusers.pipelines import ClassCondPipeline
-from sprite_diffusers.trainers.config import (
-    ClassCondConfig,
-    DataConfig,
-    ObjectiveConfig,
-    TrainerConfig,
-    UNetConfig,
-    parse_config,
-)
 from sprite_diffusers.trainers.data_parts import load_data
-from sprite_diffusers.trainers.diffusion import DiffusionConfig, DiffusionTrainer, build_unet
-
-CONFIGS = Path(__file__).parents[1] / "training" / "configs"
+from sprite_diffusers.trainers.diffusion import DiffusionTrainer, build_unet
 
 
 def seconds_for(recipe: Recipe, count: int) -> float:
@@ -62,8 +51,7 @@ def main() -> None:
 
     flags = ["--dataset", args.dataset, "--image_size", str(args.image_size), "--image_mode", "RGB",
              "--train_batch_size", str(args.train_batch_size), "--output_dir", tempfile.mkdtemp(), "--patch_size", "1"]  # fmt: skip
-    types = [TrainerConfig, DataConfig, UNetConfig, ObjectiveConfig, ClassCondConfig]
-    config = DiffusionConfig(*parse_config(types, CONFIGS, "default.yaml", args=flags))
+    config = our_config(flags)
     data = load_data(config.data)
     ours = Ours(config, data)
     theirs = TrainUnconditional(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import ConfigMixin, DDIMScheduler, ModelMixin
+from diffusers import ConfigMixin, DDIMScheduler, ModelMixin, UNet2DModel
 from diffusers.configuration_utils import register_to_config
 from safetensors.torch import load_file
 
@@ -18,6 +18,7 @@ from sprite_diffusers.trainers.config import DataConfig
 from sprite_diffusers.trainers.data_parts import load_data
 from sprite_diffusers.trainers.distillation import trainer as distillation
 from sprite_diffusers.trainers.distillation.settings import DistillationSettings, DistillConfig
+from sprite_diffusers.trainers.distillation.student import build_student
 from sprite_diffusers.trainers.distillation.teacher import GuidedTeacher
 from sprite_diffusers.trainers.distillation.trainer import DistillationTrainer, fit_distillation, pseudo_huber
 from sprite_diffusers.trainers.distillation.trajectories import Trajectories
@@ -141,6 +142,58 @@ def test_training_draws_as_the_pipeline_does(teacher, in_tmp_path):
     for steps, guess in ((1, guesses[0]), (2, guesses[1])):
         drawn = trainer.pipeline()(labels, latents=noise, num_inference_steps=steps, output_type="latent").images
         torch.testing.assert_close(drawn, guess)
+
+
+def test_a_student_without_a_limit_is_the_teacher():
+    teacher = tiny_unet(3, 3)
+    for limit in (None, 1000):
+        student = build_student(teacher, limit)
+        assert all(torch.equal(*pair) for pair in zip(student.parameters(), teacher.parameters(), strict=True))
+        assert all(parameter.requires_grad for parameter in student.parameters())
+
+
+@pytest.mark.parametrize("shift", ["default", "scale_shift"])
+def test_a_narrow_student_keeps_the_first_channels_of_what_each_layer_reads_and_writes(shift):
+    teacher = UNet2DModel(
+        8, 3, 3, block_out_channels=(8, 16, 24), layers_per_block=2, norm_num_groups=4, resnet_time_scale_shift=shift,
+        down_block_types=["DownBlock2D", "AttnDownBlock2D", "DownBlock2D"], attention_head_dim=4,
+        up_block_types=["UpBlock2D", "AttnUpBlock2D", "UpBlock2D"], num_class_embeds=3,
+    )  # fmt: skip
+    for parameter in teacher.parameters():  # each value says from which place of which dimension it comes
+        places = torch.meshgrid(*(torch.arange(size) for size in parameter.shape), indexing="ij")
+        parameter.data = sum(100**power * place for power, place in enumerate(places[:2])).float()
+    student = build_student(teacher, 8)
+    assert student.config.block_out_channels == [8, 8, 8]
+    widened = student.up_blocks[1].resnets[0]  # reads 24 channels from below and 16 from the way down in the teacher
+    from_teacher = [*range(8), *range(24, 32)]
+    torch.testing.assert_close(widened.norm1.weight.data, torch.tensor(from_teacher).float())
+    kernel = teacher.up_blocks[1].resnets[0].conv1.weight[:8, from_teacher] * (40 / 16) ** 0.5
+    torch.testing.assert_close(widened.conv1.weight.data, kernel.data)
+    last = student.up_blocks[1].resnets[2]  # 16 of its own, 8 from the first resolution
+    torch.testing.assert_close(last.norm1.weight.data, torch.tensor([*range(8), *range(16, 24)]).float())
+    projected = student.down_blocks[2].resnets[1].time_emb_proj.bias.data
+    rows = [*range(8), *range(24, 32)] if shift == "scale_shift" else range(8)
+    torch.testing.assert_close(projected, torch.tensor([*rows]).float())
+    drawn = student(torch.randn(2, 3, 8, 8), 500, torch.tensor([0, 1]), return_dict=False)[0]
+    assert drawn.shape == (2, 3, 8, 8)
+
+
+def test_a_narrow_student_is_trained_and_published(teacher, in_tmp_path):
+    config = settings(in_tmp_path, teacher, {"student_max_channels": 8}, max_train_steps=2)
+    fit_distillation(config)
+    student = ClassCondPipeline.from_pretrained(in_tmp_path / "student")
+    assert max(student.unet.config.block_out_channels) == 8
+    assert student("food").images[0].size == (8, 8)
+
+
+def test_channels_that_cannot_be_are_refused():
+    with pytest.raises(SpriteError, match="only a UNet2DModel can be narrowed"):
+        build_student(GaussianFlow(), 8)
+    with pytest.raises(SpriteError, match="is 6, but must be a multiple of 4, the teacher's norm_num_groups"):
+        build_student(UNet2DModel(8, block_out_channels=(8, 16), down_block_types=["DownBlock2D"] * 2, norm_num_groups=4,
+                                  up_block_types=["UpBlock2D"] * 2), 6)  # fmt: skip
+    with pytest.raises(SpriteError, match="--student_max_channels is 0"):
+        DistillConfig(teacher="teacher", student_max_channels=0)
 
 
 def test_pseudo_huber_is_square_near_and_linear_far():

@@ -29,6 +29,13 @@ class DistillConfig:
         },
     )
     student_steps: int = field(default=2, metadata={"help": "Steps that the student draws in; one works as well."})
+    student_max_channels: int | None = field(
+        default=None,
+        metadata={
+            "help": "Resolutions of the teacher with more channels than this have so many in the student, which makes it "
+            "faster; as wide as the teacher if not given."
+        },
+    )
     huber_constant: float = field(
         default=0.03,
         metadata={"help": "Distance per pixel value (-1 to 1) below which the error to the teacher is squared."},
@@ -57,6 +64,11 @@ class DistillConfig:
         ):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise SpriteError(f"--{name} is {getattr(self, name)}, but must be above 0.")
+        if self.student_max_channels is not None and self.student_max_channels < 1:
+            raise SpriteError(
+                f"--student_max_channels is {self.student_max_channels}, but must be above 0; leave it out for a student as wide "
+                "as the teacher."
+            )
         for name in ("adversarial_weight", "r1_weight"):
             if getattr(self, name) < 0:
                 raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")

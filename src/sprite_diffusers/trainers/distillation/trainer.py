@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -28,11 +27,13 @@ from ..principal_distance import PrincipalDistance
 from ..schedule import learning_rate_factor
 from .adversary import Adversary
 from .settings import DistillationSettings
+from .student import build_student
 from .teacher import GuidedTeacher, check_data, load_teacher
 from .trajectories import Trajectories
 
 PREVIEWS_PER_ROW, MAX_PREVIEW_CLASSES = 10, 6
 MAX_VALIDATION_IMAGES, VALIDATION_BATCH = 700, 128
+PATHS_AT_A_TIME = 64
 
 
 def fit_distillation(settings: DistillationSettings) -> FitResult:
@@ -95,7 +96,7 @@ class DistillationTrainer(Trainer):
             self.original.config.default_guidance_interval,
             self.original.scheduler.config.num_train_timesteps,
         )
-        self.unet = copy.deepcopy(self.original.unet).requires_grad_(True)
+        self.unet = build_student(self.original.unet, self.options.student_max_channels)
         super().__init__(settings.trainer, self.unet, len(self.train_data))
         self._say(self.report.summary())
         self.original.unet.to(self.accelerator.device)
@@ -239,8 +240,9 @@ class DistillationTrainer(Trainer):
             noise,
             torch.cat([torch.arange(classes), balance]),  # each class, however rare
             self.options.teacher_steps,
-            self.config.train_batch_size,
+            PATHS_AT_A_TIME,
             self.accelerator.device,
+            progress=self.accelerator.is_main_process,
         )
 
     def _build_adversary(self) -> Adversary | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from tqdm.auto import tqdm
 
 from .teacher import GuidedTeacher
 
@@ -32,6 +33,7 @@ class Trajectories:
         num_steps: int,
         batch_size: int,
         device: torch.device | str = "cpu",
+        progress: bool = False,
     ) -> Trajectories:
         """Follows the teacher from `noise` ``(count, channels, H, W)``.
 
@@ -39,11 +41,13 @@ class Trajectories:
             labels: ``(count,)``; every class must be among them.
             num_steps: of each path.
             batch_size: paths at a time.
+            progress: show a bar with the time that is left.
         """
-        ends = [
-            teacher.draw(part.to(device), classes.to(device), num_steps).cpu()
-            for part, classes in zip(noise.split(batch_size), labels.split(batch_size), strict=True)
-        ]
+        ends = []
+        with tqdm(total=len(noise), desc="trajectories", unit="path", disable=not progress) as bar:
+            for part, classes in zip(noise.split(batch_size), labels.split(batch_size), strict=True):
+                ends.append(teacher.draw(part.to(device), classes.to(device), num_steps).cpu())
+                bar.update(len(part))
         rows = [(labels == label).nonzero()[:, 0] for label in range(int(labels.max()) + 1)]
         return cls(noise, torch.cat(ends), rows)
 

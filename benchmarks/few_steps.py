@@ -4,7 +4,7 @@
 
 The teacher is measured at every guidance scale and number of steps given; the student at 1 step and at its own number. All draw
 from the same noise, `--num_draws` times from another, and are scored by the one protocol: means over draws, with the lowest and
-the highest distance, as one draw of several hundred sprites is a fifth off now and then. Speed is by processor time, in batches of 64 or 128, whichever is faster, in the precision
+the highest distance, as one draw of several hundred sprites is a third off now and then. Speed is by processor time, in batches of 64 or 128, whichever is faster, in the precision
 that trainings have (bf16 where the processor has instructions for it), and so is quality. Prints a Markdown table, and whether the
 student keeps what docs/few_steps.md demands of it.
 """
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--guidance_scale", type=float, nargs="+", default=[1.25, 1.5, 1.75])
     parser.add_argument("--num_inference_steps", type=int, nargs="+", default=[10, 16, 25])
     parser.add_argument("--num_samples", type=int, help="as many as are held out, at most 2000, if not given")
-    parser.add_argument("--num_draws", type=int, default=3, help="how often, from other noise each time")
+    parser.add_argument("--num_draws", type=int, default=6, help="how often, from other noise each time")
     options = parser.parse_args()
     teacher, student = hub.load_pipeline(options.teacher), hub.load_pipeline(options.student)
     reference = Reference.for_pipeline(teacher, options.dataset, options.classifier)

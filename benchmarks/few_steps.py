@@ -4,9 +4,9 @@
 
 The teacher is measured at every guidance scale and number of steps given; the student at 1 step and at its own number. All draw
 from the same noise, `--num_draws` times from another, and are scored by the one protocol: means over draws, with the lowest and
-the highest distance, as one draw of several hundred sprites is a third off now and then. Speed is by processor time, in batches of 64 or 128, whichever is faster, in the precision
-that trainings have (bf16 where the processor has instructions for it), and so is quality. Prints a Markdown table, and whether the
-student keeps what docs/few_steps.md demands of it.
+the highest distance, as one draw of several hundred sprites is a third off now and then. Speed is by processor time, in batches of 64
+or 128, whichever is faster, in the precision that trainings have (bf16 where the processor has instructions for it), and so is
+quality. Prints a Markdown table, and whether the student keeps `MOST` and `LEAST_SPEEDUP`.
 """
 
 from __future__ import annotations

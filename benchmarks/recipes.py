@@ -1,6 +1,7 @@
 """Trainings that benchmarks advance step by step: ours, and those of two well-known packages as they document them.
 
-All have the same channels per resolution (32, 64, 128 for sprites of 16 pixels). Needs torchvision and, for `DenoisingDiffusionPytorch`, ``pip install denoising-diffusion-pytorch==2.3.4``: nothing else here uses it.
+The peers have the same channels per resolution (32, 64, 128 for sprites of 16 pixels). Needs torchvision and, for
+`DenoisingDiffusionPytorch`, ``pip install denoising-diffusion-pytorch==2.3.4``: nothing else here uses it.
 """
 
 from __future__ import annotations

@@ -38,13 +38,12 @@ def build_student(teacher: torch.nn.Module, max_channels: int | None) -> torch.n
     new = [min(width, max_channels) for width in old]
     _check_divisors(teacher, max_channels)
     student = UNet2DModel.from_config({**teacher.config, "block_out_channels": new})
-    weights, halves = teacher.state_dict(), 2 if teacher.config.resnet_time_scale_shift == "scale_shift" else 1
-    student.load_state_dict(
-        {
-            name: _narrowed(name, weights[name], part.shape, old, new, halves)
-            for name, part in student.state_dict().items()
-        }
-    )
+    embeddings = 2 if teacher.config.resnet_time_scale_shift == "scale_shift" else 1
+    weights = teacher.state_dict()
+    student.load_state_dict({
+        name: _narrowed(name, weights[name], part.shape, old, new, embeddings)
+        for name, part in student.state_dict().items()
+    })  # fmt: skip
     return student.train(teacher.training).requires_grad_(True)
 
 

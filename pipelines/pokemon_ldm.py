@@ -178,7 +178,7 @@ class PokemonLDMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixi
         num_colors: int | None = None,
         background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
-        palette_guidance: float = 0.0,
+        palette_guidance: float | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions.
 
@@ -212,7 +212,7 @@ class PokemonLDMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixi
             num_colors: at most so many colours in each sprite, of `palette` if that is given.
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the U-Net; ``{"scale": 0.5}`` halves a LoRA.
-            palette_guidance: 0, as latents have no colours to guide (kept for one signature everywhere).
+            palette_guidance: 0 or left out, as latents have no colours to guide (kept for one signature everywhere).
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.

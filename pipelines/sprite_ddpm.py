@@ -74,7 +74,7 @@ class SpriteDDPMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixi
         image: Any = None,
         mask_image: Any = None,
         strength: float | None = None,
-        palette_guidance: float = 0.0,
+        palette_guidance: float | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites.
 
@@ -101,7 +101,7 @@ class SpriteDDPMPipeline(SamplingModesMixin, SpritePipelineMixin, SpriteLoraMixi
             strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
                 default with a mask); 0.7 without a mask if not given.
             palette_guidance: how strongly to pull towards `palette` while drawing: 0 snaps only the finished sprite, 1 makes it
-                exact in the last step.
+                exact in the last step, and is what a palette does if not given.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.

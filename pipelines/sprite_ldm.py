@@ -139,7 +139,7 @@ class SpriteLDMPipeline(
         image: Any = None,
         mask_image: Any = None,
         strength: float | None = None,
-        palette_guidance: float = 0.0,
+        palette_guidance: float | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites of the given classes, or `batch_size` of a model without classes.
 
@@ -169,7 +169,7 @@ class SpriteLDMPipeline(
                 exactly, but for `palette` and `num_colors`.
             strength: share of the steps that redraw `image`, above 0 (nearly the same) to 1 (nothing of it is left, and the
                 default with a mask); 0.7 without a mask if not given.
-            palette_guidance: 0, as latents have no colours to guide (kept for one signature everywhere).
+            palette_guidance: 0 or left out, as latents have no colours to guide (kept for one signature everywhere).
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.

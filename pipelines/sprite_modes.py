@@ -286,12 +286,14 @@ class SamplingModes:
         return output_of_clean_sample(self.scheduler, model_output, timestep, sample, clean)
 
 
-def palette_guidance_of(palette: Colors | None, weight: float, patch_size: int = 1) -> PaletteGuidance | None:
-    """Guidance of a call by its `palette` and `palette_guidance`, `None` for none.
+def palette_guidance_of(palette: Colors | None, weight: float | None, patch_size: int = 1) -> PaletteGuidance | None:
+    """Guidance of a call by its `palette` and `palette_guidance`, `None` for none; a palette guides fully if no weight is given.
 
     Raises:
         ValueError: a weight outside 0 to 1, or one above 0 without a palette.
     """
+    if weight is None:
+        weight = 0.0 if palette is None else 1.0
     if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight <= 1:
         raise ValueError(f"`palette_guidance` is {weight!r}, but must be from 0 (snap at the end only) to 1.")
     if weight == 0:
@@ -307,6 +309,11 @@ class SamplingModesMixin:
     That of a pipeline on pixels is here; one on latents has its own.
     """
 
+    @property
+    def draws_colors(self) -> bool:
+        """Whether samples have colours before the end, which a palette can guide; latents and indices have none."""
+        return not hasattr(self, "decode") and self.index_palette is None  # type: ignore[attr-defined]
+
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Clean samples of sprites ``(batch, channels, H, W)`` in ``[-1, 1]``, as the network sees them."""
         palette = self.index_palette  # type: ignore[attr-defined]
@@ -320,17 +327,20 @@ class SamplingModesMixin:
         mask_image: Any = None,
         strength: float | None = None,
         palette: Colors | None = None,
-        palette_guidance: float = 0.0,
+        palette_guidance: float | None = None,
     ) -> SamplingModes:
         """Reads and checks the arguments of a call that are for its sampling modes.
 
         Args:
             batch_size: sprites that the call draws; images and masks are one, one per sprite, or a part of that number.
+            palette_guidance: if not given, 1 with a palette, and 0 of models that draw no colours.
 
         Raises:
             ValueError: an argument outside what the call allows.
         """
         modes = SamplingModes(self.scheduler)  # type: ignore[attr-defined]
+        if palette_guidance is None and not self.draws_colors:
+            palette_guidance = 0.0
         modes.palette = palette_guidance_of(palette, palette_guidance, self.patch_size)  # type: ignore[attr-defined]
         if modes.palette is not None and hasattr(self, "decode"):
             raise ValueError(

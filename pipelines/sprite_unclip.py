@@ -659,7 +659,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
         num_colors: int | None = None,
         background: Color | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
-        palette_guidance: float = 0.0,
+        palette_guidance: float | None = None,
     ) -> ImagePipelineOutput | tuple:
         r"""Draws sprites from descriptions, or variations of pictures.
 
@@ -704,7 +704,7 @@ class SpriteUnCLIPPipeline(SpritePipelineMixin, SpriteLoraMixin, DiffusionPipeli
             background: colour behind RGBA output, ``"#rrggbb"`` or ``(red, green, blue)``; alpha is kept if not given.
             cross_attention_kwargs: for the attention of the decoder; ``{"scale": 0.5}`` halves a LoRA.
             palette_guidance: how strongly the last stage is pulled towards `palette` while it draws: 0 snaps only the finished
-                sprite, 1 makes it exact in the last step.
+                sprite, 1 makes it exact in the last step, and is what a palette does if not given.
 
         Returns:
             `ImagePipelineOutput` with ``images``, or ``(images,)``.

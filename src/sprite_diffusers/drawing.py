@@ -28,7 +28,8 @@ def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--palette_guidance", type=float, metavar="W",
-        help="with --palette: pull towards its colours at every step, 0 (snap at the end only) to 1",
+        help="with --palette: pull towards its colours at every step, 0 (snap at the end only) to 1 (default: 1 where the model "
+        "draws colours, not latents or indices)",
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from .pixels_command import color_options, finish
 SAMPLE_EXAMPLES = """examples:
   sprite-diffusers sample outputs/my-model --num 16
   sprite-diffusers sample outputs/my-model --class food --num 16 --scale 8 --seed 0 --out food.png
-  sprite-diffusers sample outputs/my-model --class food --palette pico-8 --palette_guidance 1 --out pico8.png
+  sprite-diffusers sample outputs/my-model --class food --palette pico-8 --out pico8.png
   sprite-diffusers sample outputs/my-model --class food --image apple.png --strength 0.5 --out apples.png
   sprite-diffusers sample outputs/my-model --class food --image apple.png --mask stem.png --out stems.png
   sprite-diffusers sample outputs/my-model --class food spell --num 1 --interpolate 8 --out food_to_spell.png

@@ -296,10 +296,13 @@ def test_full_guidance_ends_on_the_palette(name):
     assert far[1] < 0.04 < far[0]
 
 
-def test_guidance_is_gradual_and_off_without_a_weight(class_cond):
+def test_guidance_is_gradual_and_whole_unless_it_is_turned_down(class_cond):
     draw = {"palette": PALETTE.hex, "num_images_per_prompt": 8, "output_type": "latent"}
     plain = class_cond("food", generator=seeded(), num_images_per_prompt=8, output_type="latent").images
-    torch.testing.assert_close(class_cond("food", generator=seeded(), **draw).images, plain, rtol=0, atol=0)
+    whole = class_cond("food", generator=seeded(), palette_guidance=1, **draw).images
+    for weight, expected in ((0, plain), (None, whole)):
+        drawn = class_cond("food", generator=seeded(), palette_guidance=weight, **draw).images
+        torch.testing.assert_close(drawn, expected, rtol=0, atol=0)
     distances = []
     for weight in (0.0, 0.3, 0.7, 1.0):
         latents = class_cond("food", generator=seeded(), palette_guidance=weight, **draw).images

@@ -66,8 +66,8 @@ class Model:
 
     @property
     def guides_to_palettes(self) -> bool:
-        """Whether a palette can lead the drawing; the colours of latents are not known before the end."""
-        return self.takes("palette_guidance") and not hasattr(self.pipeline, "decode")
+        """Whether a palette can lead the drawing; latents and indices have no colours before the end."""
+        return self.takes("palette_guidance") and getattr(self.pipeline, "draws_colors", True)
 
     def takes(self, argument: str) -> bool:
         """Whether the pipeline's call has an argument of this name."""

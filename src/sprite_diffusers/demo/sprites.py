@@ -35,7 +35,7 @@ class Request:
         steps, guidance: the model's own if not given.
         palette: the only colours, ``"#rrggbb"``.
         num_colors: at most so many in each sprite.
-        palette_guidance: how much the palette leads the drawing, 0 to 1.
+        palette_guidance: how much the palette leads the drawing, 0 (it is snapped to at the end) to 1.
         transparent: without background (text-to-sprite models).
         image: uint8 (H, W, 3 or 4), to draw variations of, or to draw parts of anew.
         strength: how much of it is drawn anew, above 0 and up to 1.
@@ -49,7 +49,7 @@ class Request:
     guidance: float | None = None
     palette: tuple[str, ...] | None = None
     num_colors: int | None = None
-    palette_guidance: float = 0.0
+    palette_guidance: float = 1.0
     transparent: bool = False
     image: np.ndarray | None = None
     strength: float = 0.6

@@ -63,7 +63,7 @@ class Controls:
             visible=False,
         )
         self.lead = gr.Slider(
-            0, 1, 0, step=0.1, label="Palette guidance", info="0 snaps at the end; 1 draws with the palette in mind",
+            0, 1, 1, step=0.1, label="Palette guidance", info="0 snaps at the end; 1 draws with the palette in mind",
             **fitting["lead"],
         )  # fmt: skip
         self.num_colors = gr.Slider(0, 64, 0, step=1, label="Colours per sprite", info="at most; 0 is any number")

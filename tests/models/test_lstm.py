@@ -109,6 +109,27 @@ def keep_all(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     return shapes
 
 
+@pytest.mark.parametrize("options", SHAPES, ids=lambda options: "-".join(map(str, options.values())))
+def test_gradients_of_padded_sequences_are_those_of_packed_ones(options, monkeypatch):
+    model = build(**options)
+    batch = torch.nn.utils.rnn.pad_sequence(ids(3, 6, 1, 6), batch_first=True)
+    with torch.no_grad():  # packed
+        expected = model(batch)
+    found = model(batch)
+    torch.testing.assert_close(found.last_hidden_state, expected.last_hidden_state)
+    torch.testing.assert_close(found.pooler_output, expected.pooler_output)
+    weights = list(model.layers.parameters()) + [model.embeddings.weight]
+    gradients = torch.autograd.grad(found.pooler_output.square().sum(), weights)
+    monkeypatch.setattr(lstm, "_run_padded", packed)
+    wanted = torch.autograd.grad(model(batch).pooler_output.square().sum(), weights)
+    torch.testing.assert_close(gradients, wanted)
+
+
+def packed(layer: torch.nn.LSTM, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    sequences = lstm.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    return lstm.pad_packed_sequence(layer(sequences)[0], batch_first=True, total_length=inputs.shape[1])[0]
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_steps_with_recurrent_dropout_are_those_of_torch(bidirectional, monkeypatch):
     model = build(bidirectional=bidirectional, recurrent_dropout=0.5)
@@ -132,7 +153,7 @@ def test_recurrent_dropout_spares_the_first_step():
 def test_input_dropout_takes_the_same_units_at_all_steps(monkeypatch):
     model = build(input_dropout=0.5, num_hidden_layers=2).train()
     seen = []
-    monkeypatch.setattr(lstm, "pack_padded_sequence", lambda inputs, *rest, **options: seen.append(inputs) or 1 / 0)
+    monkeypatch.setattr(lstm, "_run_padded", lambda layer, inputs, lengths: seen.append(inputs) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model(torch.nn.utils.rnn.pad_sequence(ids(5, 5), batch_first=True))
     gone = (seen[0] == 0).all(dim=1)

@@ -118,7 +118,7 @@ def test_gradients_of_padded_sequences_are_those_of_packed_ones(options, monkeyp
     found = model(batch)
     torch.testing.assert_close(found.last_hidden_state, expected.last_hidden_state)
     torch.testing.assert_close(found.pooler_output, expected.pooler_output)
-    weights = list(model.layers.parameters()) + [model.embeddings.weight]
+    weights = [*model.layers.parameters(), model.embeddings.weight]
     gradients = torch.autograd.grad(found.pooler_output.square().sum(), weights)
     monkeypatch.setattr(lstm, "_run_padded", packed)
     wanted = torch.autograd.grad(model(batch).pooler_output.square().sum(), weights)

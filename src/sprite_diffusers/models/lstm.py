@@ -208,10 +208,7 @@ class LSTMModel(LSTMPreTrainedModel):
         if not dropped and torch.is_grad_enabled() and inputs.device.type == "cpu":
             return _run_padded(layer, inputs, lengths)
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        if dropped:
-            packed = _run_with_recurrent_dropout(layer, packed, config.recurrent_dropout)
-        else:
-            packed = layer(packed)[0]
+        packed = _run_with_recurrent_dropout(layer, packed, config.recurrent_dropout) if dropped else layer(packed)[0]
         return pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])[0]
 
     def _pool(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

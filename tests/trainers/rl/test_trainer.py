@@ -16,7 +16,7 @@ from sprite_diffusers.trainers.rl.lora import without_lora
 from sprite_diffusers.trainers.rl.settings import RewardConfig, RLConfig, build_rewards
 from sprite_diffusers.trainers.rl.trainer import RLTask, RLTrainer
 from tests.conftest import tiny_unet
-from tests.pipelines import pokemon, unclip
+from tests.pipelines import pokemon, test_index_palette, unclip
 from tests.trainers.tiny import loop
 
 PROMPTS = ["human", "food", "spell"]
@@ -175,6 +175,20 @@ def test_flow_and_unconditional_models_are_policies(tmp_path, class_cond):
     ).fit()
 
 
+@pytest.mark.parametrize("conditional", [True, False])
+def test_models_of_indices_are_policies(tmp_path, conditional):
+    pipe = test_index_palette.pipeline()
+    if not conditional:
+        unet = test_index_palette.unet(test_index_palette.PALETTE.hex, True, patch_size=2)
+        options = {"patch_size": 2, "index_palette": test_index_palette.PALETTE.hex}
+        pipe = SpriteDDPMPipeline(unet, pipe.scheduler, default_num_inference_steps=3, **options)
+    prompts = list(pipe.labels)[:3] if conditional else [""] * 3
+    the_task = task(pipe, train_prompts=prompts, eval_prompts=prompts)
+    tuner = trainer(tmp_path, "nft", the_task=the_task, max_train_steps=8)
+    tuner.fit()
+    assert tuner.history[-1]["gain"] > 0
+
+
 # ---- runs that cannot learn -----------------------------------------------------------------------------------------
 
 
@@ -264,9 +278,11 @@ def test_gaming_the_reward_ends_the_run(tmp_path):
         ).fit()  # fmt: skip
 
 
-def test_draft_needs_gradients_of_the_reward(tmp_path):
+def test_draft_needs_gradients_of_reward_and_images(tmp_path):
     with pytest.raises(SpriteError, match="redness has none"):
         trainer(tmp_path, "draft", the_task=task(rewards=[redness]))
+    with pytest.raises(SpriteError, match="indices of a palette, which have none: give --estimator nft"):
+        trainer(tmp_path, "draft", the_task=task(test_index_palette.pipeline()))
 
 
 def test_unknown_classes_and_empty_prompts_are_refused(tmp_path):

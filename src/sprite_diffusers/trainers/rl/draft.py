@@ -28,7 +28,7 @@ class DRaFT:
         rewards: to follow.
 
     Raises:
-        SpriteError: a reward without gradient.
+        SpriteError: a reward without gradient, or a model of indices, whose images have none.
     """
 
     def __init__(self, config: RLConfig, policy: Policy, rewards: Sequence[Callable]):
@@ -39,6 +39,11 @@ class DRaFT:
             raise SpriteError(
                 f"--estimator draft follows the gradient of the rewards, but {', '.join(plain)} has none: leave it out, or "
                 "give --estimator nft."
+            )
+        if getattr(policy.pipeline, "index_palette", None) is not None:
+            raise SpriteError(
+                "--estimator draft follows the gradient of the rewards, but this model draws indices of a palette, which have "
+                "none: give --estimator nft."
             )
 
     def loss(

@@ -127,7 +127,7 @@ class ClassPolicy(Policy):
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         if not self.pipeline.is_conditional:
-            return self.network(sample, timestep, return_dict=False)[0]
+            return self.pipeline.denoise(sample, timestep)
         guided = self.guidance_scale > 1
         self.pipeline._guidance_scale = self.guidance_scale
         times = torch.cat([timestep, timestep]) if guided and timestep.ndim else timestep

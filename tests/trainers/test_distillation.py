@@ -17,6 +17,7 @@ from sprite_diffusers.pipelines import ClassCondPipeline, SpriteDDPMPipeline
 from sprite_diffusers.trainers.config import DataConfig
 from sprite_diffusers.trainers.data_parts import load_data
 from sprite_diffusers.trainers.distillation import trainer as distillation
+from sprite_diffusers.trainers.distillation.adversary import adversarial_factor
 from sprite_diffusers.trainers.distillation.settings import DistillationSettings, DistillConfig
 from sprite_diffusers.trainers.distillation.student import build_student
 from sprite_diffusers.trainers.distillation.teacher import GuidedTeacher
@@ -111,6 +112,18 @@ def test_trajectories_are_drawn_by_class():
     assert torch.equal(labels[rows], wanted)
     assert torch.equal(found.ends[rows], end)
     assert set(rows) == {0, 1, 2, 3, 4}
+
+
+def test_the_discriminator_has_more_to_say_the_later_it_is(teacher, in_tmp_path, monkeypatch):
+    assert [adversarial_factor(progress) for progress in (0, 0.3, 0.65, 1)] == pytest.approx([0.1, 0.1, 0.55, 1])
+    config = settings(in_tmp_path, teacher, {"adversarial_weight": 2.0}, max_train_steps=4, train_batch_size=4)
+    trainer = DistillationTrainer(config, load_data(config.data))
+    assert trainer.adversary is not None
+    monkeypatch.setattr(trainer.adversary, "loss", lambda *arguments: torch.tensor(1.0, requires_grad=True))
+    monkeypatch.setattr(distillation, "pseudo_huber", lambda *arguments: torch.tensor(0.5, requires_grad=True))
+    trainer.trajectories = trainer._integrate_trajectories()
+    losses = [trainer._optimizer_step(progress)[0] for progress in (0.0, 0.65, 1.0)]
+    assert losses == pytest.approx([0.7, 1.6, 2.5])
 
 
 def test_one_step_of_the_student_lands_where_the_teachers_ode_ends(in_tmp_path, monkeypatch):

@@ -14,6 +14,18 @@ from ..gan.settings import default_channels
 
 R1_INTERVAL = 4
 """The penalty on the gradient is computed every so many updates, and counts so many times."""
+FIRST_SHARE, GROWS_FROM = 0.1, 0.3
+
+
+def adversarial_factor(progress: float) -> float:
+    """On the weight of the adversarial loss: `FIRST_SHARE` until `GROWS_FROM` of a training, then growing to 1 at its end.
+
+    Early, a discriminator leads away from the teacher; late, it mends what the distance to the teacher blurs.
+
+    Args:
+        progress: share of the training that is over, 0 to 1.
+    """
+    return FIRST_SHARE + (1 - FIRST_SHARE) * max(0.0, (progress - GROWS_FROM) / (1 - GROWS_FROM))
 
 
 class Adversary:

@@ -20,9 +20,9 @@ class DistillConfig:
         default=None,
         metadata={"help": "Guidance that the student learns to do without; the teacher's own default if not given."},
     )
-    teacher_steps: int = field(default=10, metadata={"help": "Steps of the teacher's trajectories."})
+    teacher_steps: int = field(default=8, metadata={"help": "Steps of the teacher's trajectories."})
     num_trajectories: int = field(
-        default=20480,
+        default=24576,
         metadata={
             "help": "Trajectories of the teacher that the student learns, drawn before training; with too few, it knows "
             "them by heart, and is worse with other noise."
@@ -41,7 +41,11 @@ class DistillConfig:
         metadata={"help": "Distance per pixel value (-1 to 1) below which the error to the teacher is squared."},
     )
     adversarial_weight: float = field(
-        default=0.1, metadata={"help": "Weight of the adversarial loss beside the error to the teacher; 0 is none."}
+        default=1.0,
+        metadata={
+            "help": "Weight of the adversarial loss beside the error to the teacher at the end of the training, to which it "
+            "grows from a tenth; 0 is none."
+        },
     )
     discriminator_learning_rate: float = field(
         default=1e-3, metadata={"help": "Peak learning rate of the discriminator."}

@@ -25,7 +25,7 @@ from ..base import FitResult, Trainer
 from ..data_parts import build_augmentation, load_data, pad_sprites
 from ..principal_distance import PrincipalDistance
 from ..schedule import learning_rate_factor
-from .adversary import Adversary
+from .adversary import Adversary, adversarial_factor
 from .settings import DistillationSettings
 from .student import build_student
 from .teacher import GuidedTeacher, check_data, load_teacher
@@ -62,7 +62,8 @@ class DistillationTrainer(Trainer):
     will later, by Euler's steps: the next one begins from ``(1 - s) f + s noise``, the guess mixed with the noise of the
     path, from which it can be corrected. Two losses of every guess are added: the pseudo-Huber distance from where the guided
     teacher's trajectory ends, which was integrated once, before training (https://arxiv.org/abs/2101.02388); and what a
-    discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967).
+    discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967), whose weight grows with
+    `adversarial_factor`.
 
     Validation draws in ``student_steps``; its loss is the Fréchet distance of 20 principal components to held-out sprites.
 
@@ -124,6 +125,7 @@ class DistillationTrainer(Trainer):
         self._rate_factor = learning_rate_factor(
             config.lr_scheduler, progress, self.state.step, config.lr_warmup_steps
         )
+        self._adversarial_weight = self.options.adversarial_weight * adversarial_factor(progress)
         result = super()._optimizer_step(progress)
         if self.state.step % config.logging_steps == 0:
             self._log({f"train/{name}": sum(values) / len(values) for name, values in self._figures.items()})
@@ -150,7 +152,7 @@ class DistillationTrainer(Trainer):
         self._record(self.adversary.update(step, self._rate_factor, real, drawn, labels, rng))
         adversarial = self.adversary.loss(real, drawn, labels, rng)
         self._record({"adversarial_loss": float(adversarial.detach())})
-        return loss + self.options.adversarial_weight * adversarial
+        return loss + self._adversarial_weight * adversarial
 
     def validate(self) -> dict[str, float]:
         generator = torch.Generator().manual_seed(self.config.seed)

@@ -110,8 +110,8 @@ class LSTMPreTrainedModel(PreTrainedModel):
 class LSTMModel(LSTMPreTrainedModel):
     """Word vectors and LSTMs (https://doi.org/10.1162/neco.1997.9.8.1735) over sequences of any padding.
 
-    Padding changes nothing, wherever it is: sequences are packed, or what is behind their last token is not read. Of a sequence of padding alone all states
-    are 0.
+    Padding changes nothing, wherever it is: sequences are packed, or read from their first token in each direction. Of a
+    sequence of padding alone all states are 0.
 
     Args:
         config: settings.
@@ -323,8 +323,8 @@ def _reorder(sequences: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
 def _run_padded(layer: nn.LSTM, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """What `layer` makes of sequences ``(batch, length, width)`` of `lengths`, whose padding comes last; at padding, anything.
 
-    On the CPU the gradient of torch's LSTM of packed sequences takes an eighth of the speed, as it fills a tensor of the whole
-    batch at every step.
+    On the CPU the backward pass of torch's LSTM of packed sequences fills a tensor of the whole batch at every step, and takes
+    six times as long.
     """
     lengths = lengths.to(inputs.device)[:, None]
     steps = torch.arange(inputs.shape[1], device=inputs.device)

@@ -251,13 +251,22 @@ def test_a_teacher_that_sees_patches(in_tmp_path):
     assert student("food").images[0].size == (8, 8)
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(teacher, in_tmp_path):
+def test_a_resumed_run_is_the_uninterrupted_one(teacher, in_tmp_path, monkeypatch):
     options = {"checkpointing_steps": 4, "use_ema": True, "run_name": "whole"}
     whole = fit_distillation(settings(in_tmp_path, teacher, **options))
     before = weights(whole.output_dir)
-    # as if killed after step 4
-    first = settings(in_tmp_path, teacher, **options | {"max_train_steps": 4, "run_name": "parts"})
-    fit_distillation(first)
+    train = DistillationTrainer.training_step
+
+    def killed(self, micro_step):
+        if micro_step == 5:
+            raise RuntimeError("killed")
+        return train(self, micro_step)
+
+    first = settings(in_tmp_path, teacher, **options | {"run_name": "parts"})
+    monkeypatch.setattr(DistillationTrainer, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        fit_distillation(first)
+    monkeypatch.setattr(DistillationTrainer, "training_step", train)
     second = settings(in_tmp_path, teacher, **options | {"run_name": "parts"})
     second = replace(second, trainer=replace(second.trainer, resume_from_checkpoint="latest"))
     after = weights(fit_distillation(second).output_dir)

@@ -326,8 +326,7 @@ def _run_padded(layer: nn.LSTM, inputs: torch.Tensor, lengths: torch.Tensor) -> 
     On the CPU the backward pass of torch's LSTM of packed sequences fills a tensor of the whole batch at every step, and takes
     six times as long.
     """
-    lengths = lengths.to(inputs.device)[:, None]
-    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    lengths, steps = lengths[:, None], torch.arange(inputs.shape[1])
     backwards = torch.where(steps < lengths, lengths - 1 - steps, steps)
     start = (inputs.new_zeros(1, len(inputs), layer.hidden_size),) * 2
     states = []

@@ -15,6 +15,7 @@ from ..gan.settings import default_channels
 R1_INTERVAL = 4
 """The penalty on the gradient is computed every so many updates, and counts so many times."""
 FIRST_SHARE, GROWS_FROM = 0.1, 0.3
+"""Of the weight of the adversarial loss: what it begins with, and the share of the training after which it grows."""
 
 
 def adversarial_factor(progress: float) -> float:

@@ -28,6 +28,7 @@ SHAPES = [
     {"pooling": "max", "bidirectional": True},
     {"pooling": "mean_max"},
     {"pooling": "attention", "bidirectional": True},
+    {"pooling": "mean", "bidirectional": True, "bigram_buckets": 50, "bigram_size": 3},
 ]
 
 
@@ -37,7 +38,10 @@ def config(**options) -> LSTMConfig:
 
 def build(model_class: type = LSTMModel, **options):
     torch.manual_seed(0)
-    return model_class(config(**options)).eval()
+    model = model_class(config(**options)).eval()
+    if options.get("bigram_buckets"):  # which begin at 0
+        torch.nn.init.normal_(model.base_model.bigrams.weight)
+    return model
 
 
 def ids(*lengths: int) -> list[torch.Tensor]:
@@ -179,6 +183,29 @@ def test_in_evaluation_nothing_is_dropped():
     assert torch.equal(plain(words[None]).logits, dropping(words[None]).logits)
 
 
+def test_bigrams_add_what_a_word_and_the_one_before_it_mean_together():
+    model = build(bigram_buckets=997, bigram_size=3)
+    words = torch.tensor([[5, 6, 7, 5, 6], [6, 5, 9, 6, 7]])
+    vectors = model.embed(words)
+    assert vectors.shape == (2, 5, 9) == (*words.shape, model.config.input_size)
+    assert torch.equal(vectors[..., :6], model.embeddings(words))
+    pairs = vectors[..., 6:]
+    assert torch.equal(pairs[0, 1], pairs[0, 4])  # 5 6
+    assert torch.equal(pairs[0, 2], pairs[1, 4])  # 6 7
+    assert not torch.equal(pairs[0, 1], pairs[1, 1])  # 5 6, 6 5
+    assert not torch.equal(pairs[0, 0], pairs[0, 3])  # a first 5, and one after 7
+    assert len(pairs.flatten(0, 1).unique(dim=0)) == 8
+
+
+def test_bigrams_spread_over_their_buckets():
+    model = build(vocab_size=30_000, bigram_buckets=1_000, bigram_size=1)
+    words = torch.randint(1, 30_000, (100, 1_000), generator=torch.Generator().manual_seed(0))
+    rows = model.bigrams.buckets(words, torch.ones_like(words, dtype=torch.bool))
+    counts = torch.bincount(rows.flatten(), minlength=1_000).double()
+    assert counts.std() == pytest.approx(10, rel=0.1)  # of 100 each, as by chance
+    assert len(counts) == 1_000
+
+
 # ---- beginnings, losses ---------------------------------------------------------------------------------------------
 
 
@@ -190,6 +217,7 @@ def test_weights_begin_as_in_keras():
     for gate in layer.weight_hh_l0.chunk(4):
         assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
     assert not model.embeddings.weight[0].any()
+    assert not LSTMModel(config(bigram_buckets=5)).bigrams.weight.any()
 
 
 def test_losses_reach_every_weight():
@@ -213,6 +241,7 @@ def test_losses_reach_every_weight():
         ({"hidden_size": 0}, "`hidden_size` is 0"),
         ({"hidden_size": 7, "bidirectional": True}, "must be even"),
         ({"recurrent_dropout": 1.0}, "`recurrent_dropout` is 1.0"),
+        ({"bigram_buckets": -1}, "`bigram_buckets` is -1"),
         ({"pooling": "first"}, "one of last, mean, max, mean_max, attention"),
     ],
 )

@@ -17,6 +17,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, MaskedLMOutput, SequenceClassifierOutput
 
 POOLINGS = ("last", "mean", "max", "mean_max", "attention")
+HASH_FACTOR, HASH_PRIME = 1_000_003, 2**31 - 1
 _SHARES = ("embedding_dropout", "input_dropout", "recurrent_dropout", "classifier_dropout")
 
 
@@ -26,6 +27,9 @@ class LSTMConfig(PreTrainedConfig):
     Args:
         vocab_size: tokens of the vocabulary.
         embedding_size: width of the word vectors.
+        bigram_buckets: vectors of pairs of neighbouring tokens, which share them by a hash
+            (https://arxiv.org/abs/1607.01759, section 2.1); 0 is none.
+        bigram_size: width of these vectors, which stand beside those of the words.
         hidden_size: width of the hidden states; with `bidirectional` half of it is of each direction.
         num_hidden_layers: LSTMs on top of one another.
         bidirectional: whether a second LSTM reads from the end.
@@ -48,6 +52,8 @@ class LSTMConfig(PreTrainedConfig):
 
     vocab_size: int = 20_000
     embedding_size: int = 128
+    bigram_buckets: int = 0
+    bigram_size: int = 64
     hidden_size: int = 64
     num_hidden_layers: int = 1
     bidirectional: bool = False
@@ -63,9 +69,11 @@ class LSTMConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
-        for name in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"):
+        for name in ("vocab_size", "embedding_size", "bigram_size", "hidden_size", "num_hidden_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)}, but must be 1 or more.")
+        if self.bigram_buckets < 0:
+            raise ValueError(f"`bigram_buckets` is {self.bigram_buckets}, but must be 0 (none) or more.")
         if self.bidirectional and self.hidden_size % 2:
             raise ValueError(
                 f"`hidden_size` is {self.hidden_size}, but must be even: half of it is of each direction."
@@ -75,6 +83,11 @@ class LSTMConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` is {getattr(self, name)}, but must be at least 0 and below 1.")
         if self.pooling not in POOLINGS:
             raise ValueError(f"`pooling` is {self.pooling!r}, but must be one of {', '.join(POOLINGS)}.")
+
+    @property
+    def input_size(self) -> int:
+        """Width of what the first layer reads."""
+        return self.embedding_size + (self.bigram_size if self.bigram_buckets else 0)
 
     @property
     def pooled_size(self) -> int:
@@ -90,7 +103,10 @@ class LSTMPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Glorot for inputs, orthogonal for states, 1 for the biases of forget gates: how Keras' LSTM begins."""
+        """Glorot for inputs, orthogonal for states, 1 for the biases of forget gates: how Keras' LSTM begins; 0 for bigrams."""
+        if isinstance(module, _BigramEmbedding):
+            init.zeros_(module.weight)  # a pair that training never saw adds nothing
+            return
         if not isinstance(module, nn.LSTM):
             super()._init_weights(module)
             return
@@ -107,6 +123,18 @@ class LSTMPreTrainedModel(PreTrainedModel):
                 (init.orthogonal_ if name.startswith("weight_hh") else init.xavier_uniform_)(gate)
 
 
+class _BigramEmbedding(nn.Embedding):
+    """Vectors of pairs of neighbouring tokens."""
+
+    def buckets(self, input_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Row ``(batch, length)`` of each token and the one before it, padding left out; of the first token, of 0 and it."""
+        steps = torch.arange(input_ids.shape[1], device=input_ids.device)
+        latest = torch.where(mask, steps, -1).cummax(dim=1).values  # the last token up to each step
+        before = F.pad(latest, (1, -1), value=-1)
+        previous = torch.where(before >= 0, input_ids.gather(1, before.clamp(min=0)), 0)
+        return (previous * HASH_FACTOR + input_ids) * HASH_FACTOR % HASH_PRIME % self.num_embeddings
+
+
 class LSTMModel(LSTMPreTrainedModel):
     """Word vectors and LSTMs (https://doi.org/10.1162/neco.1997.9.8.1735) over sequences of any padding.
 
@@ -120,10 +148,12 @@ class LSTMModel(LSTMPreTrainedModel):
     def __init__(self, config: LSTMConfig):
         super().__init__(config)
         self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        if config.bigram_buckets:
+            self.bigrams = _BigramEmbedding(config.bigram_buckets, config.bigram_size)
         directions = 2 if config.bidirectional else 1
         self.layers = nn.ModuleList(
             nn.LSTM(
-                config.hidden_size if layer else config.embedding_size,
+                config.hidden_size if layer else config.input_size,
                 config.hidden_size // directions,
                 batch_first=True,
                 bidirectional=config.bidirectional,
@@ -141,14 +171,32 @@ class LSTMModel(LSTMPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.embeddings = cast(nn.Embedding, value)
 
-    def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Word vectors ``(batch, length, embedding_size)`` of ids ``(batch, length)``; in training without dropped words."""
-        vectors = self.embeddings(input_ids)
-        share = self.config.embedding_dropout
+    def embed(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Vectors ``(batch, length, config.input_size)`` of ids ``(batch, length)``; in training without dropped words.
+
+        Args:
+            input_ids: ``(batch, length)``.
+            attention_mask: as of `forward`.
+        """
+        vectors = self._look_up(self.embeddings, input_ids)
+        if not self.config.bigram_buckets:
+            return vectors
+        buckets = self.bigrams.buckets(input_ids, self._mask(input_ids, attention_mask))
+        return torch.cat([vectors, self._look_up(self.bigrams, buckets)], dim=2)
+
+    def _look_up(self, embeddings: nn.Embedding, rows: torch.Tensor) -> torch.Tensor:
+        vectors, share = embeddings(rows), self.config.embedding_dropout
         if not self.training or not share:
             return vectors
-        kept = F.dropout(vectors.new_ones(self.config.vocab_size), share)
-        return vectors * kept[input_ids][..., None]
+        return vectors * F.dropout(vectors.new_ones(embeddings.num_embeddings), share)[rows][..., None]
+
+    def _mask(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Where tokens are, ``(batch, length)``."""
+        if attention_mask is not None:
+            return attention_mask.bool()
+        if self.config.pad_token_id is not None:
+            return input_ids != self.config.pad_token_id
+        return torch.ones_like(input_ids, dtype=torch.bool)
 
     def forward(
         self,
@@ -164,7 +212,7 @@ class LSTMModel(LSTMPreTrainedModel):
             input_ids: ``(batch, length)``.
             attention_mask: ``(batch, length)``, 1 for tokens and 0 for padding, on any side; what is not the padding
                 token if not given.
-            inputs_embeds: ``(batch, length, embedding_size)``, instead of `input_ids`.
+            inputs_embeds: ``(batch, length, config.input_size)``, instead of `input_ids`.
 
         Returns:
             ``last_hidden_state`` ``(batch, length, hidden_size)``, 0 at padding, and ``pooler_output``
@@ -177,9 +225,8 @@ class LSTMModel(LSTMPreTrainedModel):
             raise ValueError("Give either `input_ids` or `inputs_embeds`.")
         if input_ids is not None:
             input_ids = input_ids.long()  # a tokenizer makes floating-point numbers of no token at all
-            if attention_mask is None and self.config.pad_token_id is not None:
-                attention_mask = input_ids != self.config.pad_token_id
-            inputs_embeds = self.embed(input_ids)
+            attention_mask = self._mask(input_ids, attention_mask)
+            inputs_embeds = self.embed(input_ids, attention_mask)
         assert inputs_embeds is not None
         shape = inputs_embeds.shape[:2]
         mask = inputs_embeds.new_ones(shape) if attention_mask is None else attention_mask

@@ -82,7 +82,8 @@ def trained(source, empty_store, tmp_path_factory):
         )
         everything = {"l2": 1e-4, "label_smoothing": 0.05, "adversarial_weight": 1.0}
         lstm = {"bidirectional": True, "pooling": "mean_max", "embedding_dropout": 0.1, "input_dropout": 0.1,
-                "recurrent_dropout": 0.1, "classifier_dropout": 0.1, "embedding_init": "company"}  # fmt: skip
+                "recurrent_dropout": 0.1, "classifier_dropout": 0.1, "embedding_init": "company",
+                "bigram_buckets": 64, "bigram_size": 4}  # fmt: skip
         result = fit_sentiment(settings(source, folder / "model", lstm=lstm, **everything))
     return folder / "model", result, scored
 

@@ -56,6 +56,11 @@ class LSTMSettings:
     """The network: an `LSTMForSequenceClassification`."""
 
     embedding_size: int = field(default=128, metadata={"help": "Width of the word vectors."})
+    bigram_buckets: int = field(
+        default=0,
+        metadata={"help": "Vectors of pairs of neighbouring words, which share them by a hash; 0 is none."},
+    )
+    bigram_size: int = field(default=64, metadata={"help": "Width of these vectors."})
     hidden_size: int = field(default=64, metadata={"help": "Width of the hidden states, of both directions together."})
     num_hidden_layers: int = field(default=1, metadata={"help": "LSTMs on top of one another."})
     bidirectional: bool = field(default=False, metadata={"help": "Read from both ends."})

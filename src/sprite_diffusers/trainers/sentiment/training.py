@@ -104,7 +104,7 @@ class TextClassifierTrainer(Trainer):
             loss = F.cross_entropy(outputs.logits, labels)
             return (loss, {"logits": outputs.logits}) if return_outputs else loss
         config = self.config
-        vectors = model.lstm.embed(inputs["input_ids"])
+        vectors = model.lstm.embed(inputs["input_ids"], inputs["attention_mask"])
         logits = model(inputs_embeds=vectors, attention_mask=inputs["attention_mask"]).logits
         loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
         self._count(logits.detach(), labels)

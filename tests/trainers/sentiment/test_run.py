@@ -237,10 +237,40 @@ def test_adversarial_moves_make_the_loss_larger_by_the_share_asked_for():
     words, labels = torch.randint(1, 20, (3, 6)), torch.tensor([0, 1, 1])
     vectors = model.lstm.embed(words)
     loss = torch.nn.functional.cross_entropy(model(inputs_embeds=vectors).logits, labels)
-    moved = training._moved_against(loss, vectors, 0.1)
-    share = (moved - vectors).flatten(1).norm(dim=1) / vectors.flatten(1).norm(dim=1)
+    (gradient,) = torch.autograd.grad(loss, vectors)
+    move = training._move_against(gradient, vectors, 0.1)
+    share = move.flatten(1).norm(dim=1) / vectors.flatten(1).norm(dim=1)
     assert torch.allclose(share, torch.full((3,), 0.1))
-    assert torch.nn.functional.cross_entropy(model(inputs_embeds=moved).logits, labels) > loss
+    assert torch.nn.functional.cross_entropy(model(inputs_embeds=vectors + move).logits, labels) > loss
+
+
+def test_adversarial_training_adds_the_gradients_of_both_losses(source, tmp_path, empty_store, monkeypatch):
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    differences: list[float] = []
+    step = training.TextClassifierTrainer.training_step
+
+    def compared(self, model, inputs, *args):
+        found = step(self, model, inputs, *args)
+        gradients = [parameter.grad.clone() for parameter in model.parameters()]
+        model.zero_grad()
+        vectors, mask, labels = model.lstm.embed(inputs["input_ids"]), inputs["attention_mask"], inputs["labels"]
+        loss = torch.nn.functional.cross_entropy(model(inputs_embeds=vectors, attention_mask=mask).logits, labels)
+        (gradient,) = torch.autograd.grad(loss, vectors, retain_graph=True)
+        moved = vectors + training._move_against(gradient, vectors, 0.5)
+        worse = torch.nn.functional.cross_entropy(model(inputs_embeds=moved, attention_mask=mask).logits, labels)
+        total = loss + 2 * worse
+        total.backward()
+        differences.append(abs(float(found - total.detach())))
+        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            differences.append(float((parameter.grad - gradient).abs().max()))
+        return found
+
+    monkeypatch.setattr(training.TextClassifierTrainer, "training_step", compared)
+    adversarial = {"adversarial_weight": 2.0, "adversarial_epsilon": 0.5, "max_train_steps": 3}
+    fit_sentiment(settings(source, tmp_path / "model", lstm={"bigram_buckets": 64}, **adversarial))
+    assert len(differences) > 3
+    assert max(differences) < 1e-5
 
 
 def test_l2_is_of_matrices_but_not_of_word_vectors():

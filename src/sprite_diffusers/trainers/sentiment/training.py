@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -103,15 +103,18 @@ class TextClassifierTrainer(Trainer):
             outputs = model(**inputs)
             loss = F.cross_entropy(outputs.logits, labels)
             return (loss, {"logits": outputs.logits}) if return_outputs else loss
-        config = self.config
-        vectors = model.lstm.embed(inputs["input_ids"], inputs["attention_mask"])
-        logits = model(inputs_embeds=vectors, attention_mask=inputs["attention_mask"]).logits
+        config, mask = self.config, inputs["attention_mask"]
+        vectors = model.lstm.embed(inputs["input_ids"], mask)
+        read = vectors.detach().requires_grad_() if config.adversarial_weight else vectors
+        logits = model(inputs_embeds=read, attention_mask=mask).logits
         loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
         self._count(logits.detach(), labels)
         if config.adversarial_weight:
-            moved = _moved_against(loss, vectors, config.adversarial_epsilon)
-            worse = model(inputs_embeds=moved, attention_mask=inputs["attention_mask"]).logits
-            loss = loss + config.adversarial_weight * F.cross_entropy(worse, labels)
+            loss.backward()  # the only time: what it says of `read` also moves the vectors, and is handed on to them
+            moved = vectors + _move_against(cast(torch.Tensor, read.grad), vectors, config.adversarial_epsilon)
+            worse = F.cross_entropy(model(inputs_embeds=moved, attention_mask=mask).logits, labels)
+            handed_on = (vectors * read.grad).sum()
+            loss = (loss - handed_on).detach() + handed_on + config.adversarial_weight * worse
         if config.l2:
             loss = loss + config.l2 * _sum_of_squares(model)
         if not torch.isfinite(loss):
@@ -222,12 +225,15 @@ def _accuracy(predictions: EvalPrediction) -> dict[str, float]:
     return {"accuracy": float((found == predictions.label_ids).mean())}
 
 
-def _moved_against(loss: torch.Tensor, vectors: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """Word vectors ``(batch, length, width)`` moved to where the loss grows fastest, by a share of each text's length."""
-    (gradient,) = torch.autograd.grad(loss, vectors, retain_graph=True)
+def _move_against(gradient: torch.Tensor, vectors: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """What makes the loss of word vectors ``(batch, length, width)`` grow fastest: `epsilon` of each text's length.
+
+    Args:
+        gradient: of the loss, the shape of `vectors`.
+    """
     size = gradient.flatten(1).norm(dim=1).clamp(min=1e-12)
     length = vectors.detach().flatten(1).norm(dim=1)
-    return vectors + gradient * (epsilon * length / size)[:, None, None]
+    return gradient * (epsilon * length / size)[:, None, None]
 
 
 def _sum_of_squares(model: torch.nn.Module) -> torch.Tensor:

@@ -50,6 +50,18 @@ def test_leaks_duplicates_and_empty_texts_are_left_out_and_counted(tmp_path):
     assert "left out: 2 empty, 2 repeated (1 with another label), 2 also in the test" in report.summary()
 
 
+def test_neighbours_are_held_out_together(tmp_path):
+    source = save(tmp_path, train=reviews(80))
+    for block, neighbours in ((5, 5), (1, 1)):
+        splits = load(source, validation_split=0.25, validation_block=block)
+        numbers = [int(text.split()[1]) for text in splits.validation.texts]
+        assert len(numbers) == 20
+        for label in (0, 1):
+            own = [number // 2 for number in numbers if number % 2 == label]
+            runs = [own[start : start + neighbours] for start in range(0, 10, neighbours)]
+            assert all(run == list(range(run[0], run[0] + neighbours)) and run[0] % neighbours == 0 for run in runs)
+
+
 def test_a_validation_split_of_the_data_is_used_and_leaks_into_it_removed(tmp_path):
     source = save(tmp_path, train=reviews(20), valid=[*reviews(4, 18), ("", 1)])
     splits = load(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,7 +103,7 @@ def load_texts(config: TextDataConfig, seed: int) -> TextSplits:
 
     No text is in two splits: of equal training texts the first stays, and those of the validation or the test are not
     trained on. Empty texts are neither trained on nor validated on. Without a validation split, a share of each class is
-    drawn by `seed`.
+    drawn by `seed`, in runs of neighbours.
 
     Raises:
         SpriteError: no such data or columns, missing labels, fewer than two classes, a split without texts.
@@ -131,7 +132,9 @@ def load_texts(config: TextDataConfig, seed: int) -> TextSplits:
     if config.num_samples is not None:
         kept["train"] = _some(kept["train"], config.num_samples, seed)
     if "validation" not in kept:
-        kept["train"], kept["validation"] = _divide(kept["train"], config.validation_split, seed)
+        kept["train"], kept["validation"] = _divide(
+            kept["train"], config.validation_split, config.validation_block, seed
+        )
     used = {"train": kept["train"], "validation": kept["validation"]} | ({"test": test} if test is not None else {})
     _describe(report, used)
     _check_classes(report, config)
@@ -260,13 +263,15 @@ def _some(split: TextSplit, count: int, seed: int) -> TextSplit:
     return split.take(np.sort(np.random.default_rng(seed).permutation(len(split))[:count]))
 
 
-def _divide(split: TextSplit, share: float, seed: int) -> tuple[TextSplit, TextSplit]:
-    """A share of each class goes to the second."""
+def _divide(split: TextSplit, share: float, block: int, seed: int) -> tuple[TextSplit, TextSplit]:
+    """A share of each class goes to the second, in runs of `block` of its texts."""
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(split), bool)
     for label in np.unique(split.labels):
-        rows = rng.permutation(np.flatnonzero(split.labels == label))
-        held_out[rows[: max(1, round(share * len(rows)))]] = True
+        rows = np.flatnonzero(split.labels == label)
+        places = np.argsort(rng.permutation(math.ceil(len(rows) / block)))
+        shuffled = rows[np.argsort(places[np.arange(len(rows)) // block], kind="stable")]
+        held_out[shuffled[: max(1, round(share * len(rows)))]] = True
     return split.take(np.flatnonzero(~held_out)), split.take(np.flatnonzero(held_out))
 
 

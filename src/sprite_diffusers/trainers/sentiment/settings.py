@@ -28,6 +28,13 @@ class TextDataConfig:
     validation_split: float = field(
         default=0.2, metadata={"help": "Share of the training texts held out, where the data has no validation split."}
     )
+    validation_block: int = field(
+        default=1,
+        metadata={
+            "help": "So many neighbouring texts of a class are held out together: more than 1 where texts of one subject lie "
+            "side by side, which would else be on both sides."
+        },
+    )
     num_samples: int | None = field(default=None, metadata={"help": "The most training texts to use."})
     tokenizer: Literal["word", "bpe", "unigram"] = field(
         default="word", metadata={"help": "Whole words, byte pairs, or unigram pieces; trained on the training texts."}
@@ -44,7 +51,7 @@ class TextDataConfig:
             raise SpriteError("--dataset is missing: give a folder or file of texts with classes, or a Hub id.")
         if not 0 < self.validation_split < 1:
             raise SpriteError(f"--validation_split is {self.validation_split}, but must be between 0 and 1.")
-        for name in ("num_samples", "vocab_size", "min_frequency", "max_length"):
+        for name in ("validation_block", "num_samples", "vocab_size", "min_frequency", "max_length"):
             value = getattr(self, name)
             least = {"vocab_size": 10, "max_length": 2}.get(name, 1)
             if value is not None and value < least:
@@ -66,6 +73,9 @@ class LSTMSettings:
     bidirectional: bool = field(default=False, metadata={"help": "Read from both ends."})
     pooling: Literal["last", "mean", "max", "mean_max", "attention"] = field(
         default="last", metadata={"help": "What becomes of the states of a text."}
+    )
+    pool_inputs: bool = field(
+        default=False, metadata={"help": "The mean of the word vectors stands beside what becomes of the states."}
     )
     embedding_dropout: float = field(default=0.0, metadata={"help": "Share of words that a batch lacks."})
     input_dropout: float = field(

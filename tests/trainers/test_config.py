@@ -76,6 +76,15 @@ def test_flags_override_yaml_and_yaml_overrides_defaults(tmp_path):
     assert trainer.max_grad_norm == 1.0
 
 
+def test_a_list_of_a_file_can_be_taken_back():
+    assert parse("--config", "gan_mnist", types=GAN)[3].diff_augment == ["translation"]
+    taken_back = ("--diff_augment", "--r1_weight", "0.5")
+    *_, gan = parse("--config", "gan_mnist", *taken_back, types=GAN)
+    assert (gan.diff_augment, gan.r1_weight) == ([], 0.5)
+    with pytest.raises(SpriteError, match="expected at least one argument"):
+        parse("--block_out_channels")
+
+
 def test_a_palette_is_no_part_of_a_recipe():
     types = (*CONDITIONAL, PaletteConfig)
     assert parse(types=types, default="default.yaml")[-1].palette is None

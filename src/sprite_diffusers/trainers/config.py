@@ -409,6 +409,12 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
 
 
 class _Parser(TrlParser):
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for action in self._actions:
+            if action.nargs == "+" and action.default == []:  # none is allowed, and takes back what a file asks for
+                action.nargs = "*"
+
     def error(self, message: str) -> NoReturn:
         raise SpriteError(f"{message}; see --help.")
 

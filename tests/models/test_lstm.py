@@ -29,7 +29,6 @@ SHAPES = [
     {"pooling": "mean_max"},
     {"pooling": "attention", "bidirectional": True},
     {"pooling": "mean", "bidirectional": True, "bigram_buckets": 50, "bigram_size": 3},
-    {"pooling": "last", "bigram_buckets": 50, "bigram_size": 3, "pool_inputs": True},
 ]
 
 
@@ -90,16 +89,6 @@ def test_what_is_pooled():
     assert torch.equal(output.pooler_output[0], torch.cat([states[-1, :4], states[0, 4:]]))
     model.config.pooling = "mean_max"
     assert torch.allclose(model(words[None]).pooler_output[0], torch.cat([states.mean(0), states.amax(0)]))
-
-
-def test_the_mean_of_the_inputs_is_pooled_beside_the_states():
-    model = build(pooling="mean", pool_inputs=True)
-    words, padded = ids(3)[0], torch.zeros(1, 5, dtype=torch.int64)
-    padded[0, 2:] = words
-    output = model(padded)
-    assert output.pooler_output.shape == (1, 14) == (1, model.config.pooled_size)
-    assert torch.allclose(output.pooler_output[0, :8], output.last_hidden_state[0, 2:].mean(0), atol=1e-6)
-    assert torch.allclose(output.pooler_output[0, 8:], model.embeddings(words).mean(0), atol=1e-6)
 
 
 def test_it_is_the_lstm_of_torch():

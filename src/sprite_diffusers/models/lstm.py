@@ -42,7 +42,6 @@ class LSTMConfig(PreTrainedConfig):
         pooling: what becomes of the states of a sequence: the ``"last"`` one of each direction, their ``"mean"``, their
             ``"max"``, both of these (``"mean_max"``), or a mean weighted by a learned ``"attention"``
             (https://aclanthology.org/N16-1174, eq. 5 to 7).
-        pool_inputs: whether the mean of the vectors of words and bigrams stands beside what is pooled of the states.
         initializer_range: standard deviation of new word vectors.
 
     Raises:
@@ -63,7 +62,6 @@ class LSTMConfig(PreTrainedConfig):
     recurrent_dropout: float = 0.0
     classifier_dropout: float = 0.0
     pooling: str = "last"
-    pool_inputs: bool = False
     initializer_range: float = 0.05
     pad_token_id: int | None = 0
     eos_token_id: int | None = None
@@ -94,8 +92,7 @@ class LSTMConfig(PreTrainedConfig):
     @property
     def pooled_size(self) -> int:
         """Width of the pooled state."""
-        states = self.hidden_size * (2 if self.pooling == "mean_max" else 1)
-        return states + (self.input_size if self.pool_inputs else 0)
+        return self.hidden_size * (2 if self.pooling == "mean_max" else 1)
 
 
 class LSTMPreTrainedModel(PreTrainedModel):
@@ -242,17 +239,13 @@ class LSTMModel(LSTMPreTrainedModel):
             zeros = vectors.new_zeros(len(mask), self.config.pooled_size)
             return vectors.new_zeros(*mask.shape, self.config.hidden_size), zeros
         order = mask.int().argsort(dim=1, descending=True, stable=True)  # tokens first, as they follow one another
-        inputs, front = _reorder(vectors, order), mask.gather(1, order)
+        vectors, front = _reorder(vectors, order), mask.gather(1, order)
         lengths = mask.sum(1).clamp(min=1).cpu()  # nothing cannot be packed; what comes of it is masked
-        states = inputs
         for layer in self.layers:
             assert isinstance(layer, nn.LSTM)
-            states = self._layer(layer, states, lengths)
-        states = states * front[..., None]
-        pooled = self._pool(states, front)
-        if self.config.pool_inputs:
-            pooled = torch.cat([pooled, _mean(inputs * front[..., None], front)], dim=1)
-        return _reorder(states, order.argsort(dim=1)), pooled
+            vectors = self._layer(layer, vectors, lengths)
+        states = vectors * front[..., None]
+        return _reorder(states, order.argsort(dim=1)), self._pool(states, front)
 
     def _layer(self, layer: nn.LSTM, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         config = self.config
@@ -278,7 +271,7 @@ class LSTMModel(LSTMPreTrainedModel):
         if pooling == "attention":
             scores = self.pooler(states).masked_fill(~tokens, torch.finfo(states.dtype).min)
             return (states * scores.softmax(1)).sum(1)
-        mean = _mean(states, mask)
+        mean = states.sum(1) / tokens.sum(1).clamp(min=1)
         if pooling == "mean":
             return mean
         highest = states.masked_fill(~tokens, -torch.inf).amax(1).masked_fill(~mask.any(1, keepdim=True), 0)
@@ -367,11 +360,6 @@ class _MaskedLMHead(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.transform(states))
-
-
-def _mean(vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Of the tokens of each sequence, ``(batch, width)``, where `vectors` ``(batch, length, width)`` are 0 at padding."""
-    return vectors.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def _reorder(sequences: torch.Tensor, order: torch.Tensor) -> torch.Tensor:

@@ -74,9 +74,6 @@ class LSTMSettings:
     pooling: Literal["last", "mean", "max", "mean_max", "attention"] = field(
         default="last", metadata={"help": "What becomes of the states of a text."}
     )
-    pool_inputs: bool = field(
-        default=False, metadata={"help": "The mean of the word vectors stands beside what becomes of the states."}
-    )
     embedding_dropout: float = field(default=0.0, metadata={"help": "Share of words that a batch lacks."})
     input_dropout: float = field(
         default=0.0, metadata={"help": "Share of a layer's inputs dropped, the same at all steps of a text."}

@@ -150,11 +150,31 @@ def test_training_draws_as_the_pipeline_does(teacher, in_tmp_path):
     trainer = DistillationTrainer(config := settings(in_tmp_path, teacher), load_data(config.data))
     noise, labels = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1])
     with torch.no_grad():
-        guesses = trainer._guesses(noise, labels)
+        guesses = trainer._guesses(noise, labels, 2)
+        (alone,) = trainer._guesses(noise, labels, 1)
     assert len(guesses) == 2
+    assert torch.equal(alone, guesses[0])
     for steps, guess in ((1, guesses[0]), (2, guesses[1])):
         drawn = trainer.pipeline()(labels, latents=noise, num_inference_steps=steps, output_type="latent").images
         torch.testing.assert_close(drawn, guess)
+
+
+@pytest.mark.parametrize(
+    ("share", "steps"),
+    [(1.0, [2, 2, 2, 2, 2]), (0.5, [2, 1, 2, 1, 2]), (0.4, [2, 1, 1, 2, 1]), (0.01, [2, 1, 1, 1, 1])],
+)
+def test_a_share_of_the_updates_draws_in_all_steps(teacher, in_tmp_path, monkeypatch, share, steps):
+    config = settings(in_tmp_path, teacher, {"all_steps_share": share, "adversarial_weight": 0.0}, train_batch_size=4)
+    trainer = DistillationTrainer(config, load_data(config.data))
+    trainer.trajectories = trainer._integrate_trajectories()
+    drawn: list[int] = []
+    guesses = trainer._guesses
+    monkeypatch.setattr(
+        trainer, "_guesses", lambda noise, labels, count: drawn.append(count) or guesses(noise, labels, count)
+    )
+    for number in range(5):
+        trainer.training_step(number)
+    assert drawn == steps
 
 
 def test_a_student_without_a_limit_is_the_teacher():
@@ -295,6 +315,7 @@ def test_the_adversary_learns_and_pulls_the_student(teacher, in_tmp_path):
     [
         ({"teacher": ""}, "--teacher is missing"),
         ({"student_steps": 0}, "--student_steps is 0, but must be above 0"),
+        ({"all_steps_share": 0.0}, "--all_steps_share is 0.0, but must be above 0 and at most 1"),
         ({"adversarial_weight": -1.0}, "--adversarial_weight is -1.0, but must be 0 or more"),
         ({"teacher_guidance_scale": 0.5}, "--teacher_guidance_scale is 0.5, but must be 1"),
         ({"diff_augment": ["blur"]}, "--diff_augment has 'blur'"),

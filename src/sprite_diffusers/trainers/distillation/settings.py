@@ -29,6 +29,12 @@ class DistillConfig:
         },
     )
     student_steps: int = field(default=2, metadata={"help": "Steps that the student draws in; one works as well."})
+    all_steps_share: float = field(
+        default=0.5,
+        metadata={
+            "help": "Share of the updates in which the student draws in all its steps; in the others, in one, which is harder."
+        },
+    )
     student_max_channels: int | None = field(
         default=None,
         metadata={
@@ -73,6 +79,8 @@ class DistillConfig:
                 f"--student_max_channels is {self.student_max_channels}, but must be above 0; leave it out for a student as wide "
                 "as the teacher."
             )
+        if not 0 < self.all_steps_share <= 1:
+            raise SpriteError(f"--all_steps_share is {self.all_steps_share}, but must be above 0 and at most 1.")
         for name in ("adversarial_weight", "r1_weight"):
             if getattr(self, name) < 0:
                 raise SpriteError(f"--{name} is {getattr(self, name)}, but must be 0 or more.")

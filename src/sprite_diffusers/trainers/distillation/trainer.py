@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -60,7 +61,7 @@ class DistillationTrainer(Trainer):
 
     ``f(x_s, s) = x_s - s v(x_s, s)`` is the student's guess of the sprite to which noise leads. In training it draws as it
     will later, by Euler's steps: the next one begins from ``(1 - s) f + s noise``, the guess mixed with the noise of the
-    path, from which it can be corrected. Two losses of every guess are added: the pseudo-Huber distance from where the guided
+    path, from which it can be corrected. In a share of the updates it draws in one step alone. Two losses of every guess are added: the pseudo-Huber distance from where the guided
     teacher's trajectory ends, which was integrated once, before training (https://arxiv.org/abs/2101.02388); and what a
     discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967), whose weight grows with
     `adversarial_factor`.
@@ -140,13 +141,15 @@ class DistillationTrainer(Trainer):
         assert labels is not None  # checked against the teacher's classes
         noise, end = (tensor.to(device) for tensor in self.trajectories.draw(labels, rng))
         real, labels = real.to(device), labels.to(device)
-        guesses = self._guesses(noise, labels)
+        step = micro_step // self.config.gradient_accumulation_steps
+        share = self.options.all_steps_share
+        in_all = math.floor(step * share) > math.floor((step - 1) * share)
+        guesses = self._guesses(noise, labels, self.options.student_steps if in_all else 1)
         drawn = torch.cat(guesses)
         loss = pseudo_huber(drawn, end.repeat(len(guesses), 1, 1, 1), self.options.huber_constant)
         self._record({"distance_to_teacher": float(loss.detach())})
         if self.adversary is None:
             return loss
-        step = micro_step // self.config.gradient_accumulation_steps
         drawn = F.pixel_shuffle(drawn, self.original.patch_size)
         real, labels = real.repeat(len(guesses), 1, 1, 1), labels.repeat(len(guesses))
         self._record(self.adversary.update(step, self._rate_factor, real, drawn, labels, rng))
@@ -216,9 +219,9 @@ class DistillationTrainer(Trainer):
     def _scheduler(self) -> FlowMatchEulerDiscreteScheduler:
         return FlowMatchEulerDiscreteScheduler(num_train_timesteps=self.teacher.num_train_timesteps, shift=FLOW_SHIFT)
 
-    def _guesses(self, noise: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
-        """The sprites ``(batch, *latent_shape)`` that the student guesses at each of its steps from `noise`."""
-        scheduler, count = self._scheduler(), self.options.student_steps
+    def _guesses(self, noise: torch.Tensor, labels: torch.Tensor, count: int) -> list[torch.Tensor]:
+        """The sprites ``(batch, *latent_shape)`` that the student guesses at each of `count` steps from `noise`."""
+        scheduler = self._scheduler()
         scheduler.set_timesteps(sigmas=np.linspace(1, 1 / count, count).tolist())  # as the pipelines do
         guesses: list[torch.Tensor] = []
         for sigma in scheduler.sigmas[:-1].tolist():

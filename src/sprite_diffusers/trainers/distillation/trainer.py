@@ -61,10 +61,10 @@ class DistillationTrainer(Trainer):
 
     ``f(x_s, s) = x_s - s v(x_s, s)`` is the student's guess of the sprite to which noise leads. In training it draws as it
     will later, by Euler's steps: the next one begins from ``(1 - s) f + s noise``, the guess mixed with the noise of the
-    path, from which it can be corrected. In a share of the updates it draws in one step alone. Two losses of every guess are added: the pseudo-Huber distance from where the guided
-    teacher's trajectory ends, which was integrated once, before training (https://arxiv.org/abs/2101.02388); and what a
-    discriminator makes of it beside real sprites of the class (https://arxiv.org/abs/2405.05967), whose weight grows with
-    `adversarial_factor`.
+    path, from which it can be corrected; in a share of the updates it draws in one step alone. Two losses of every guess are
+    added: the pseudo-Huber distance from where the guided teacher's trajectory ends, which was integrated once, before
+    training (https://arxiv.org/abs/2101.02388); and what a discriminator makes of it beside real sprites of the class
+    (https://arxiv.org/abs/2405.05967), whose weight grows with `adversarial_factor`.
 
     Validation draws in ``student_steps``; its loss is the Fréchet distance of 20 principal components to held-out sprites.
 

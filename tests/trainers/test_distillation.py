@@ -126,6 +126,34 @@ def test_the_discriminator_has_more_to_say_the_later_it_is(teacher, in_tmp_path,
     assert losses == pytest.approx([0.7, 1.6, 2.5])
 
 
+def test_trajectories_take_time_from_the_training_but_none_of_its_schedule(teacher, in_tmp_path, monkeypatch):
+    config = settings(in_tmp_path, teacher, max_train_steps=None, max_train_minutes=1.0)
+    trainer = DistillationTrainer(config, load_data(config.data))
+    shares: list[float] = []
+
+    def step(progress: float) -> tuple[float, float, float]:
+        shares.append(progress)
+        trainer.state.step, trainer.state.images = trainer.state.step + 1, trainer.state.images + 16
+        trainer.state.seconds = {1: 50.0}.get(trainer.state.step, 60.0)
+        return 0.5, 1.0, 0.0
+
+    monkeypatch.setattr(trainer, "_optimizer_step", step)
+    monkeypatch.setattr(distillation, "time", SimpleNamespace(perf_counter=iter([0.0, 40.0]).__next__))
+    metrics = trainer.fit().metrics
+    assert shares == [0.0, pytest.approx(0.5, abs=0.01)]
+    assert metrics["train_seconds"] == pytest.approx(60, abs=1)
+    assert metrics["images_per_second"] == pytest.approx(32 / 20, rel=0.05)
+
+
+def test_trajectories_that_take_all_of_the_time_are_an_error(teacher, in_tmp_path, monkeypatch):
+    config = settings(in_tmp_path, teacher, max_train_steps=None, max_train_minutes=1.0)
+    trainer = DistillationTrainer(config, load_data(config.data))
+    monkeypatch.setattr(distillation, "time", SimpleNamespace(perf_counter=iter([0.0, 90.0]).__next__))
+    with pytest.raises(SpriteError, match=r"alone took 1\.5 of the 1 minutes of --max_train_minutes.*now 32"):
+        trainer.fit()
+    assert not list((in_tmp_path / "student").glob("checkpoint-*"))
+
+
 def test_one_step_of_the_student_lands_where_the_teachers_ode_ends(in_tmp_path, monkeypatch):
     monkeypatch.setattr(distillation, "load_teacher", lambda source: pipeline_of(GaussianFlow().requires_grad_(False)))
     options = {"student_steps": 1, "teacher_steps": 32, "num_trajectories": 64, "adversarial_weight": 0.0}

@@ -16,6 +16,14 @@ def test_whichever_limit_comes_first_ends_the_run():
     assert Budget(None, 60).progress(10**6, 30) == 0.5
 
 
+def test_what_went_before_the_first_step_is_part_of_the_time_but_not_of_the_schedule():
+    assert Budget(None, 60).progress(0, 20, 20) == 0.0
+    assert Budget(None, 60).progress(5, 50, 20) == 0.75
+    assert Budget(None, 60).progress(9, 60, 20) == 1.0
+    assert Budget(None, 60).progress(0, 70, 70) == 1.0
+    assert Budget(100, None).progress(50, 50, 20) == 0.5
+
+
 def test_decay_ends_at_zero():
     assert learning_rate_factor("constant", 1.0, 99, 0) == 1.0
     assert learning_rate_factor("linear", 0.25, 99, 0) == 0.75

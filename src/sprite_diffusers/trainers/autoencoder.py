@@ -260,7 +260,7 @@ class AutoencoderTrainer(Trainer):
         device = self.accelerator.device
         noisy = corrupt(clean, config.input_noise, config.noise_strength, generator).to(device)
         noise = torch.Generator(device).manual_seed(seed + 1)
-        progress = self.budget.progress(self.state.step, self.state.seconds)
+        progress = self.progress()
         kl_scale = 1.0 if config.kl_warmup == 0 else min(1.0, progress / config.kl_warmup)
         return self.model(noisy, clean.to(device), kl_scale, noise)["loss"]
 

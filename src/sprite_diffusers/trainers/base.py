@@ -47,6 +47,7 @@ class TrainState:
     step: int = 0
     images: int = 0
     seconds: float = 0.0
+    seconds_before: float = 0.0  # of these, until the first step
     nonfinite: int = 0
     spikes: int = 0
     skipped_in_a_row: int = 0
@@ -56,6 +57,11 @@ class TrainState:
     best_step: int = 0
     validations_without_gain: int = 0
     run_id: str | None = None
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed of the steps."""
+        return self.images / max(self.seconds - self.seconds_before, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,11 @@ class Trainer(ABC):
         """Whether what `validate` gave is the best of the run so far."""
         return figures["loss"] < self.state.best_loss
 
+    def progress(self) -> float:
+        """Share of the budget's steps that is done, see `Budget.progress`."""
+        state = self.state
+        return self.budget.progress(state.step, state.seconds, state.seconds_before)
+
     def should_stop(self) -> bool:
         """Whether what `preview` has drawn says that it has been enough; asked with early stopping on."""
         return False
@@ -177,7 +188,7 @@ class Trainer(ABC):
             for stale in list_checkpoints(self.output_dir):  # only there if they are to be overwritten
                 shutil.rmtree(stale)
         try:
-            with StopSignals() as self._signals, self._progress() as bar:
+            with StopSignals() as self._signals, self._bar() as bar:
                 reason = self._loop(bar)
             result = self._interrupt() if reason == "signal" else self._finish(reason)
         except BaseException as error:
@@ -202,14 +213,14 @@ class Trainer(ABC):
             if state.step % config.logging_steps == 0 and running_steps:
                 self._log({
                     "train/loss": running_loss / running_steps, "train/grad_norm": grad_norm, "train/learning_rate": rate,
-                    "train/images_per_second": state.images / state.seconds, "train/nonfinite_steps": state.nonfinite,
+                    "train/images_per_second": state.images_per_second, "train/nonfinite_steps": state.nonfinite,
                     "train/spike_steps": state.spikes,
                 })  # fmt: skip
                 bar.set_postfix_str(
-                    f"step {state.step}, loss {running_loss / running_steps:.4f}, {state.images / state.seconds:.0f} images/s"
+                    f"step {state.step}, loss {running_loss / running_steps:.4f}, {state.images_per_second:.0f} images/s"
                 )
                 running_loss, running_steps = 0.0, 0
-            bar.update(min(self.budget.progress(state.step, state.seconds), 1.0) - bar.n)
+            bar.update(min(self.progress(), 1.0) - bar.n)
             if self._agreed(self._signals.received is not None):
                 return "signal"
             if state.step % config.validation_steps == 0 and self._validate_and_judge():
@@ -349,7 +360,7 @@ class Trainer(ABC):
             "steps": state.step,
             "images": state.images,
             "train_seconds": state.seconds,
-            "images_per_second": state.images / max(state.seconds, 1e-9),
+            "images_per_second": state.images_per_second,
             "nonfinite_steps": state.nonfinite,
             "spike_steps": state.spikes,
             "parameters": sum(parameter.numel() for parameter in self.raw_model.parameters()),
@@ -440,10 +451,10 @@ class Trainer(ABC):
     def _shared_progress(self) -> float:
         """Share of the budget used, by the main process's clock, so that all processes stop and decay together."""
         if self.budget.max_seconds is None or self.accelerator.num_processes == 1:
-            return self.budget.progress(self.state.step, self.state.seconds)
+            return self.progress()
         seconds = torch.tensor(self.state.seconds, device=self.accelerator.device)
         self.state.seconds = float(self.accelerator.reduce(seconds, "mean"))
-        return self.budget.progress(self.state.step, self.state.seconds)
+        return self.progress()
 
     def _agreed(self, flag: bool) -> bool:
         """True on every process if `flag` is on any."""
@@ -526,12 +537,12 @@ class Trainer(ABC):
         if self.accelerator.is_main_process:
             tqdm.write(text)
 
-    def _progress(self) -> tqdm:
+    def _bar(self) -> tqdm:
         """A bar over the share of the budget, so that its ETA holds for steps and for minutes."""
         interactive = os.isatty(2)
         return tqdm(
             total=1.0,
-            initial=min(self.budget.progress(self.state.step, self.state.seconds), 1.0),
+            initial=min(self.progress(), 1.0),
             disable=not self.accelerator.is_main_process,
             bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} left, {postfix}",
             mininterval=0.5 if interactive else 15,

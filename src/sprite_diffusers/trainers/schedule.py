@@ -18,11 +18,18 @@ class Budget:
     max_steps: int | None
     max_seconds: float | None
 
-    def progress(self, step: int, seconds: float) -> float:
-        """Share of the run that is done after `step` optimizer steps and `seconds`; 1 and above is the end."""
+    def progress(self, step: int, seconds: float, seconds_before: float = 0.0) -> float:
+        """Share of the steps that is done after `step` of them and `seconds`; 1 and above is the end.
+
+        Args:
+            seconds_before: of `seconds`, those that went by before the first step: they are part of the limit, not of the share.
+        """
         by_steps = step / self.max_steps if self.max_steps else 0.0
-        by_time = seconds / self.max_seconds if self.max_seconds else 0.0
-        return max(by_steps, by_time)
+        if not self.max_seconds:
+            return by_steps
+        if seconds_before >= self.max_seconds:
+            return 1.0
+        return max(by_steps, (seconds - seconds_before) / (self.max_seconds - seconds_before))
 
 
 def learning_rate_factor(scheduler: str, progress: float, step: int, warmup_steps: int) -> float:

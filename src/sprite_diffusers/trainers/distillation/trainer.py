@@ -115,10 +115,22 @@ class DistillationTrainer(Trainer):
     # ---- what the loop asks for ---------------------------------------------------------------------------------
 
     def fit(self) -> FitResult:
-        """As `Trainer.fit`; integrates the teacher's trajectories first, which counts as training time."""
+        """As `Trainer.fit`; integrates the teacher's trajectories first, which counts as training time.
+
+        Raises:
+            SpriteError: they took all of it; and as `Trainer.fit`.
+        """
         began = time.perf_counter()
         self.trajectories = self._integrate_trajectories()
-        self.state.seconds = time.perf_counter() - began
+        spent = torch.tensor(time.perf_counter() - began, device=self.accelerator.device)
+        self.state.seconds = self.state.seconds_before = float(self.accelerator.reduce(spent, "mean"))
+        limit = self.budget.max_seconds
+        if limit is not None and self.state.seconds >= limit and not self.config.resume_from_checkpoint:
+            raise SpriteError(
+                f"The teacher's trajectories alone took {self.state.seconds / 60:.3g} of the {limit / 60:.3g} minutes of "
+                "--max_train_minutes: give more minutes, or lower --num_trajectories (now "
+                f"{self.options.num_trajectories:,}) or --teacher_steps (now {self.options.teacher_steps})."
+            )
         return super().fit()
 
     def _optimizer_step(self, progress: float) -> tuple[float, float, float]:

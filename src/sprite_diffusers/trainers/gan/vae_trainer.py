@@ -58,7 +58,7 @@ class VAETrainer(GeneratorTrainer):
         likelihood = 0.5 * ((output.float() - images).square().mean() + 1e-6).log()
         divergence = divergence_from_prior(posterior).mean() / images[0].numel()
         self.record({"negative_log_likelihood": float(likelihood.detach()), "kl": float(divergence.detach())})
-        progress = self.budget.progress(self.state.step, self.state.seconds)
+        progress = self.progress()
         warmup = 1.0 if config.kl_warmup == 0 else min(1.0, progress / config.kl_warmup)
         return likelihood + config.kl_weight * warmup * divergence
 

@@ -107,7 +107,7 @@ class VAEStageTrainer(StageTrainer):
         embeds, mask = self.train.text(rows, device, generator)
         without = (torch.rand(len(rows), generator=generator) < self.stage.text_dropout).to(device)
         noise = torch.Generator(device).manual_seed(int(generator.initial_seed()))
-        progress = self.budget.progress(self.state.step, self.state.seconds)
+        progress = self.progress()
         kl_scale = 1.0 if self.stage.kl_warmup == 0 else min(1.0, progress / self.stage.kl_warmup)
         return self.model(images, embeds, mask, without, kl_scale, noise)["loss"]
 

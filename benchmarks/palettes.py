@@ -175,7 +175,7 @@ def main() -> None:
     palette = load_palette(options.palette or native.config.index_palette)
     comparison = Comparison(Reference.for_pipeline(plain, options.dataset, options.classifier), palette, options)
     comparison.draw("plain", plain)
-    comparison.draw("snapped", plain, palette=palette.hex)
+    comparison.draw("snapped", plain, palette=palette.hex, palette_guidance=0)
     for weight in options.palette_guidance:
         comparison.draw(f"guided, {weight:g}", plain, palette=palette.hex, palette_guidance=weight)
     # its own palette has nothing to be snapped

@@ -27,7 +27,7 @@ from sprite_diffusers.scripts import ArgumentParser, run_script
 from sprite_diffusers.trainers.machine import fast_precision
 
 BATCH_SIZES = (64, 128)
-ROUNDS, TURN_SECONDS = 3, 2.0
+ROUNDS, TURN_SECONDS = 6, 2.0
 MOST = {1: 1.6, 2: 1.25}
 """By steps of the student, the largest ratio of its feature FD to the teacher's best."""
 LEAST_SPEEDUP = 15

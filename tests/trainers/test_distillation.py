@@ -239,17 +239,37 @@ def test_a_narrow_student_keeps_the_first_channels_of_what_each_layer_reads_and_
     assert drawn.shape == (2, 3, 8, 8)
 
 
+@pytest.mark.parametrize("limit", [None, 8])
+def test_a_student_without_attention_keeps_the_rest(limit):
+    teacher = UNet2DModel(8, block_out_channels=(8, 16), down_block_types=["DownBlock2D"] * 2, attention_head_dim=4,
+                          up_block_types=["UpBlock2D"] * 2, norm_num_groups=4)  # fmt: skip
+    student = build_student(teacher, limit, mid_attention=False)
+    assert student.mid_block.attentions[0] is None
+    assert not [name for name in student.state_dict() if "attentions" in name]
+    width = limit or 16
+    kernel = teacher.down_blocks[0].resnets[0].conv1.weight
+    torch.testing.assert_close(student.down_blocks[0].resnets[0].conv1.weight, kernel)
+    assert student.mid_block.resnets[0].conv1.weight.shape == (width, width, 3, 3)
+
+
 def test_a_narrow_student_is_trained_and_published(teacher, in_tmp_path):
-    config = settings(in_tmp_path, teacher, {"student_max_channels": 8}, max_train_steps=2)
+    config = settings(
+        in_tmp_path, teacher, {"student_max_channels": 8, "student_mid_attention": False}, max_train_steps=2
+    )
     fit_distillation(config)
     student = ClassCondPipeline.from_pretrained(in_tmp_path / "student")
     assert max(student.unet.config.block_out_channels) == 8
+    assert not student.unet.config.add_attention
     assert student("food").images[0].size == (8, 8)
 
 
 def test_channels_that_cannot_be_are_refused():
-    with pytest.raises(SpriteError, match="only a UNet2DModel can be narrowed"):
+    with pytest.raises(
+        SpriteError, match="--student_max_channels 8 was given, but the teacher's network is a GaussianFlow"
+    ):
         build_student(GaussianFlow(), 8)
+    with pytest.raises(SpriteError, match="--no_student_mid_attention was given, but the"):
+        build_student(GaussianFlow(), None, mid_attention=False)
     with pytest.raises(SpriteError, match="is 6, but must be a multiple of 4, the teacher's norm_num_groups"):
         build_student(UNet2DModel(8, block_out_channels=(8, 16), down_block_types=["DownBlock2D"] * 2, norm_num_groups=4,
                                   up_block_types=["UpBlock2D"] * 2), 6)  # fmt: skip

@@ -42,6 +42,12 @@ class DistillConfig:
             "faster; as wide as the teacher if not given."
         },
     )
+    student_mid_attention: bool = field(
+        default=True,
+        metadata={
+            "help": "The student has the self-attention of its teacher at the lowest resolution; it is a little faster without."
+        },
+    )
     huber_constant: float = field(
         default=0.03,
         metadata={"help": "Distance per pixel value (-1 to 1) below which the error to the teacher is squared."},

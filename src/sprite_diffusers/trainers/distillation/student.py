@@ -14,7 +14,7 @@ CONCATENATED = re.compile(r"up_blocks\.(\d+)\.resnets\.(\d+)\.(?:norm1|conv1|con
 """What reads the features of the level below beside those of the way down."""
 
 
-def build_student(teacher: torch.nn.Module, max_channels: int | None) -> torch.nn.Module:
+def build_student(teacher: torch.nn.Module, max_channels: int | None, mid_attention: bool = True) -> torch.nn.Module:
     """The student before its first step, with weights that can be trained.
 
     A narrower student keeps the first channels of each of the teacher's layers, whose kernels grow with the root of what their
@@ -22,22 +22,26 @@ def build_student(teacher: torch.nn.Module, max_channels: int | None) -> torch.n
 
     Args:
         teacher: a `UNet2DModel`; anything else can only be copied.
-        max_channels: no resolution is wider; `None` copies the teacher.
+        max_channels: no resolution is wider; `None` keeps the teacher's widths.
+        mid_attention: whether the student has the self-attention that its teacher has at the lowest resolution.
 
     Raises:
-        SpriteError: a network that cannot be narrowed, or channels that its groups and heads do not divide.
+        SpriteError: a network that cannot be changed so, or channels that its groups and heads do not divide.
     """
-    if max_channels is None:
+    if max_channels is None and mid_attention:
         return copy.deepcopy(teacher).requires_grad_(True)
     if not isinstance(teacher, UNet2DModel):
+        flag = "--no_student_mid_attention" if max_channels is None else f"--student_max_channels {max_channels}"
         raise SpriteError(
-            f"--student_max_channels is {max_channels}, but the teacher's network is a {type(teacher).__name__}, and only a "
-            "UNet2DModel can be narrowed: leave it out."
+            f"{flag} was given, but the teacher's network is a {type(teacher).__name__}, and only a UNet2DModel can be made "
+            "smaller: leave it out."
         )
     old = list(teacher.config.block_out_channels)
-    new = [min(width, max_channels) for width in old]
-    _check_divisors(teacher, max_channels)
-    student = UNet2DModel.from_config({**teacher.config, "block_out_channels": new})
+    new = old if max_channels is None else [min(width, max_channels) for width in old]
+    _check_divisors(teacher, max(new))
+    config = dict(teacher.config, block_out_channels=new, add_attention=teacher.config.add_attention and mid_attention)
+    config.pop("_use_default_values", None)  # names of settings whose values from_config would not take
+    student = UNet2DModel.from_config(config)
     embeddings = 2 if teacher.config.resnet_time_scale_shift == "scale_shift" else 1
     weights = teacher.state_dict()
     student.load_state_dict({

@@ -98,7 +98,9 @@ class DistillationTrainer(Trainer):
             self.original.config.default_guidance_interval,
             self.original.scheduler.config.num_train_timesteps,
         )
-        self.unet = build_student(self.original.unet, self.options.student_max_channels)
+        self.unet = build_student(
+            self.original.unet, self.options.student_max_channels, self.options.student_mid_attention
+        )
         super().__init__(settings.trainer, self.unet, len(self.train_data))
         self._say(self.report.summary())
         self.original.unet.to(self.accelerator.device)

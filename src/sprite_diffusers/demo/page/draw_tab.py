@@ -70,7 +70,7 @@ class AnimateTab:
         animations = animate(self._demo.shelf.open(name), request, frames)
         save = self._demo.workspace.save_animation
         return [
-            (str(save(list(animation), f"{title}-seed-{seed}", kind, scale)), f"{title[:30]} · {seed}")
+            (str(save(list(animation), f"{title}-seed-{seed}", kind, scale)), _caption(title, seed))
             for animation, title, seed in zip(animations, sprites.titles, sprites.seeds, strict=True)
         ]
 
@@ -97,7 +97,12 @@ def as_gallery(demo: Demo, sprites: Sprites, scale: int) -> list[tuple[str, str]
     """Files of sprites, each with its class or prompt and its seed."""
     files = demo.workspace.save_sprites(sprites, scale)
     names = zip(files, sprites.titles, sprites.seeds, strict=True)
-    return [(str(file), f"{title[:30]} · {seed}") for file, title, seed in names]
+    return [(str(file), _caption(title, seed)) for file, title, seed in names]
+
+
+def _caption(title: str, seed: int) -> str:
+    """The seed first: of a caption that is too long for a narrow gallery, the end is not shown."""
+    return f"{seed} · {title[:30]}"
 
 
 def _index(event: gr.SelectData) -> int:

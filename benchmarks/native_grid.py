@@ -1,6 +1,6 @@
 """How often the factor of enlarged pixel art is found, and how often pictures of their own resolution are left alone.
 
-    python benchmarks/native_grid.py --rltiles ../shared/data/rltiles
+    python benchmarks/native_grid.py --rltiles path/to/rltiles
 
 Game tiles (32x32, on white) are enlarged 2 to 12 times by nearest neighbour, and saved without loss or as JPEG of three
 qualities. Right is the enlargement, or that times what the tile itself is: `detect_scale` says of a tile that is drawn in
@@ -124,7 +124,7 @@ def read_rgb(source: str | None, number: int) -> list[np.ndarray]:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0], formatter_class=ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--rltiles", default="../shared/data/rltiles", help="data set of tiles")
+    parser.add_argument("--rltiles", required=True, help="data set of tiles")
     parser.add_argument("--mnist", help="data set of digits")
     parser.add_argument("--drawings", type=Path, help="folder of drawings that are not pixel art")
     parser.add_argument("--number", type=int, default=400, help="tiles; and a tenth of it of each other kind")

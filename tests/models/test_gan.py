@@ -94,3 +94,23 @@ def test_divergence_from_the_prior_is_that_of_normal_distributions():
     mine = torch.distributions.Normal(mean, (log_variance / 2).exp())
     exact = torch.distributions.kl_divergence(mine, torch.distributions.Normal(0.0, 1.0)).sum(1)
     assert torch.allclose(divergence_from_prior(ConvVAEOutput(mean, log_variance)), exact, atol=1e-5)
+
+
+def test_the_fitted_generator_draws_from_where_latents_are():
+    torch.manual_seed(0)
+    vae = ConvVAE(latent_dim=3, channels=1, sample_size=8, block_out_channels=[4])
+    images = noise(64, 1, 8, 8)
+    fitted = vae.fit_generator(images.split(20))
+    assert vae.training
+    posterior = vae.eval().encode(images)
+    latents = posterior.mean.repeat(200, 1) + noise(12_800, 3) * (0.5 * posterior.log_variance).exp().repeat(200, 1)
+
+    def projected(generator, of):
+        return generator.project(of).detach()
+
+    drawn, wanted = projected(fitted, noise(12_800, 3, seed=1)), projected(vae.decoder, latents)
+    assert torch.allclose(drawn.mean(0), wanted.mean(0), atol=4e-3)
+    assert torch.allclose(torch.cov(drawn.T), torch.cov(wanted.T), atol=2e-3)
+    spread = torch.linalg.cholesky(torch.cov(posterior.mean.T) + posterior.log_variance.exp().mean(0).diag())
+    latents = noise(2, 3) @ spread.T + posterior.mean.mean(0)
+    assert torch.allclose(fitted.eval()(noise(2, 3)).sample, vae.decode(latents), atol=1e-5)

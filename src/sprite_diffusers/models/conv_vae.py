@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,7 @@ class ConvVAE(ModelMixin, ConfigMixin):
         features = lowest_side(sample_size, len(widths)) ** 2 * widths[-1]
         self.encoder = halving_blocks(channels, widths, batch_norm=True)
         self.to_moments = torch.nn.Linear(features, 2 * latent_dim)
-        self.decoder = DCGANGenerator(latent_dim, channels, sample_size, widths)
+        self.decoder = DCGANGenerator(latent_dim, channels, sample_size, widths, project_bias=True)
 
     def encode(self, sample: torch.Tensor) -> ConvVAEOutput:
         """``(batch, channels, sample_size, sample_size)`` in ``[-1, 1]`` to the distribution of latents."""
@@ -79,6 +80,30 @@ class ConvVAE(ModelMixin, ConfigMixin):
         if noise is not None:
             latents = latents + noise * (0.5 * posterior.log_variance).exp()
         return self.decode(latents), posterior
+
+    @torch.no_grad()
+    def fit_generator(self, batches: Iterable[torch.Tensor]) -> DCGANGenerator:
+        """The decoder for sampling: a copy whose standard normal noise becomes the normal that fits the latents of images.
+
+        What is left between the latents of real images and a standard normal, where the decoder would be asked for what it
+        never saw, is so taken out as far as mean and covariance go (ex-post density estimation,
+        https://arxiv.org/abs/1903.12436). The map is linear, and merged into the decoder's first layer.
+
+        Args:
+            batches: images, as `encode` takes them, two or more in all.
+        """
+        was_training = self.training
+        self.eval()
+        posteriors = [self.encode(batch) for batch in batches]
+        self.train(was_training)
+        means = torch.cat([posterior.mean for posterior in posteriors]).double()
+        variances = torch.cat([posterior.log_variance for posterior in posteriors]).double().exp()
+        spread = torch.linalg.cholesky(torch.cov(means.T) + variances.mean(0).diag())
+        decoder = copy.deepcopy(self.decoder)
+        weight = decoder.project.weight.double()
+        decoder.project.bias += (weight @ means.mean(0)).to(decoder.project.bias.dtype)
+        decoder.project.weight.copy_(weight @ spread)
+        return decoder
 
 
 def divergence_from_prior(posterior: ConvVAEOutput) -> torch.Tensor:

@@ -47,6 +47,7 @@ class DCGANGenerator(ModelMixin, ConfigMixin):
         sample_size: side of the images, in pixels; halved once per entry of `block_out_channels`.
         block_out_channels: channels per resolution, from half the size down.
         num_class_embeds: number of classes; `None` draws without.
+        project_bias: a bias in the layer that the noise enters, for noise that is not around 0.
 
     Raises:
         ValueError: a size that cannot be halved so often.
@@ -60,6 +61,7 @@ class DCGANGenerator(ModelMixin, ConfigMixin):
         sample_size: int = 64,
         block_out_channels: Sequence[int] = (64, 128, 256, 512),
         num_class_embeds: int | None = None,
+        project_bias: bool = False,
     ):
         super().__init__()
         widths = list(block_out_channels)
@@ -67,7 +69,7 @@ class DCGANGenerator(ModelMixin, ConfigMixin):
         self.class_embedding = torch.nn.Embedding(num_class_embeds, latent_dim) if num_class_embeds else None
         inputs = latent_dim * (1 if self.class_embedding is None else 2)
         self.map_shape = (widths[-1], side, side)
-        self.project = torch.nn.Linear(inputs, widths[-1] * side * side, bias=False)
+        self.project = torch.nn.Linear(inputs, widths[-1] * side * side, bias=project_bias)
         blocks: list[torch.nn.Module] = [torch.nn.BatchNorm2d(widths[-1]), torch.nn.ReLU()]
         for before, width in pairwise(reversed(widths)):
             blocks += [
@@ -78,6 +80,8 @@ class DCGANGenerator(ModelMixin, ConfigMixin):
         blocks.append(torch.nn.ConvTranspose2d(widths[0], out_channels, 4, stride=2, padding=1))
         self.blocks = torch.nn.Sequential(*blocks)
         self.apply(_normal_weights)
+        if project_bias:
+            torch.nn.init.zeros_(self.project.bias)
 
     @classmethod
     def extract_init_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:

@@ -102,6 +102,10 @@ class GeneratorTrainer(Trainer):
         """Whether it draws by class."""
         return False
 
+    def drawing_generator(self) -> DCGANGenerator:
+        """What draws from standard normal noise, of the weights as they are now: what is sampled and saved."""
+        return self.generator
+
     def optimize(self, progress: float) -> tuple[float, float, float]:
         """One step of all networks, see `Trainer._optimizer_step`."""
         return super()._optimizer_step(progress)
@@ -210,7 +214,7 @@ class GeneratorTrainer(Trainer):
         """The pipeline around the generator as it is now."""
         side = self.generator.config.sample_size
         return SpriteGANPipeline(
-            self.generator,
+            self.drawing_generator(),
             id2label={str(index): name for index, name in enumerate(self.class_names)},
             image_size=None if side == self.report.image_size else self.report.image_size,
             binary_alpha=self.report.binary_alpha,
@@ -225,10 +229,11 @@ class GeneratorTrainer(Trainer):
     @torch.no_grad()
     def _from_latents(self, latents: torch.Tensor, labels: torch.Tensor | None) -> np.ndarray:
         device, drawn = self.accelerator.device, []
+        generator = self.drawing_generator()
         for start in range(0, len(latents), 256):
             part = slice(start, start + 256)
             classes = None if labels is None else labels[part].to(device)
-            drawn.append(self.generator(latents[part], classes, return_dict=False)[0].float().cpu())
+            drawn.append(generator(latents[part], classes, return_dict=False)[0].float().cpu())
         margin = self.generator.config.sample_size - self.report.image_size
         before, stop = margin // 2, margin // 2 + self.report.image_size
         return from_tensor(torch.cat(drawn)[:, :, before:stop, before:stop], self.report.binary_alpha)

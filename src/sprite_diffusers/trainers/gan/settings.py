@@ -105,6 +105,12 @@ class VAEConfig:
     kl_warmup: float = field(
         default=0.05, metadata={"help": "Share of the budget over which that weight rises from 0."}
     )
+    latent_prior: Literal["fitted", "standard"] = field(
+        default="fitted",
+        metadata={
+            "help": "What latents are drawn from to sample: the normal that fits those of training images, or the standard one."
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.kl_weight < 0:

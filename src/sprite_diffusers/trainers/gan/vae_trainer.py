@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -17,10 +18,11 @@ from .generator_trainer import GeneratorTrainer
 from .settings import VAESettings
 
 RECONSTRUCTIONS = 10
+FITTED_IMAGES = 2000  # whose latents the prior is fitted to
 
 
 class VAETrainer(GeneratorTrainer):
-    """Trains a `ConvVAE`; what is left is a `SpriteGANPipeline` of its decoder.
+    """Trains a `ConvVAE`; what is left is a `SpriteGANPipeline` of its decoder, see `ConvVAE.fit_generator`.
 
     The loss is the bound on the negative log likelihood (https://arxiv.org/abs/1312.6114, eq. 3), per pixel value and in
     nats, under normal noise of the one deviation that fits best (https://arxiv.org/abs/2006.13202, section 3): half the
@@ -38,6 +40,13 @@ class VAETrainer(GeneratorTrainer):
         self.vae = ConvVAE(self.settings.generator.latent_dim, channels, side, self.widths)
         return self.vae, self.vae.decoder
 
+    def drawing_generator(self) -> DCGANGenerator:
+        if self.settings.vae.latent_prior == "standard":
+            return self.generator
+        rows = np.random.default_rng(0).permutation(len(self.train_data))[:FITTED_IMAGES]
+        parts = np.array_split(rows, math.ceil(len(rows) / 256))
+        return self.vae.fit_generator(self.train_data.batch(part)[0].to(self.accelerator.device) for part in parts)
+
     def calibration_pass(self, number: int) -> None:
         images, _, rng = self.batch(number)
         self.vae(images, self.noise(len(images), rng))
@@ -46,8 +55,11 @@ class VAETrainer(GeneratorTrainer):
         return {"vae": asdict(self.settings.vae)}
 
     def describe(self) -> str:
+        config = self.settings.vae
+        prior = {"fitted": "the normal that fits those of training images", "standard": "a standard normal"}
         return (
-            f"The decoder of a variational autoencoder with learnt noise; KL weight {self.settings.vae.kl_weight:g}."
+            f"The decoder of a variational autoencoder with learnt noise; KL weight {config.kl_weight:g}; latents from "
+            f"{prior[config.latent_prior]}."
         )
 
     def training_step(self, micro_step: int) -> torch.Tensor:

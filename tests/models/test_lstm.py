@@ -214,10 +214,18 @@ def test_weights_begin_as_in_keras():
     layer = model.layers[0]
     assert layer.bias_ih_l0.reshape(4, 16).sum(1).tolist() == [0, 16, 0, 0]
     assert not layer.bias_hh_l0.any()
-    for gate in layer.weight_hh_l0.chunk(4):
-        assert torch.allclose(gate @ gate.T, torch.eye(16), atol=1e-5)
+    states, inputs = layer.weight_hh_l0, layer.weight_ih_l0  # each a matrix of all four gates, there as here
+    assert torch.allclose(states.T @ states, torch.eye(16), atol=1e-5)
+    limit = (6 / (6 + 4 * 16)) ** 0.5
+    assert 0.95 * limit < inputs.abs().max() <= limit
     assert not model.embeddings.weight[0].any()
     assert not LSTMModel(config(bigram_buckets=5)).bigrams.weight.any()
+
+
+def test_the_classifier_begins_as_in_keras_too():
+    weight = build(LSTMForSequenceClassification, hidden_size=64).classifier.weight
+    limit = (6 / (64 + 2)) ** 0.5
+    assert 0.95 * limit < weight.abs().max() <= limit
 
 
 def test_losses_reach_every_weight():

@@ -103,7 +103,9 @@ class LSTMPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Glorot for inputs, orthogonal for states, 1 for the biases of forget gates: how Keras' LSTM begins; 0 for bigrams."""
+        """As Keras' LSTM begins: Glorot for inputs and orthogonal for states, each over all four gates, and 1 for the biases of
+        forget gates. 0 for bigrams.
+        """
         if isinstance(module, _BigramEmbedding):
             init.zeros_(module.weight)  # a pair that training never saw adds nothing
             return
@@ -113,14 +115,12 @@ class LSTMPreTrainedModel(PreTrainedModel):
         for name, parameter in module.named_parameters():
             if getattr(parameter, "_is_hf_initialized", False):  # loaded
                 continue
-            gates = parameter.chunk(4)  # input, forget, cell, output
             if name.startswith("bias"):
                 init.zeros_(parameter)
                 if name.startswith("bias_ih"):
-                    init.ones_(gates[1])
-                continue
-            for gate in gates:
-                (init.orthogonal_ if name.startswith("weight_hh") else init.xavier_uniform_)(gate)
+                    init.ones_(parameter.chunk(4)[1])  # input, forget, cell, output
+            else:
+                (init.orthogonal_ if name.startswith("weight_hh") else init.xavier_uniform_)(parameter)
 
 
 class _BigramEmbedding(nn.Embedding):
@@ -291,6 +291,13 @@ class LSTMForSequenceClassification(LSTMPreTrainedModel):
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.pooled_size, cast(int, config.num_labels))
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """As in `LSTMPreTrainedModel`; Glorot for the classifier, which a small learning rate would take epochs to reach."""
+        super()._init_weights(module)
+        if module is self.classifier:
+            init.xavier_uniform_(module.weight)
 
     def forward(
         self,

@@ -114,3 +114,5 @@ def test_the_fitted_generator_draws_from_where_latents_are():
     spread = torch.linalg.cholesky(torch.cov(posterior.mean.T) + posterior.log_variance.exp().mean(0).diag())
     latents = noise(2, 3) @ spread.T + posterior.mean.mean(0)
     assert torch.allclose(fitted.eval()(noise(2, 3)).sample, vae.decode(latents), atol=1e-5)
+    with pytest.raises(ValueError, match="`batches` has one image"):
+        vae.fit_generator([images[:1]])

@@ -90,13 +90,18 @@ class ConvVAE(ModelMixin, ConfigMixin):
         https://arxiv.org/abs/1903.12436). The map is linear, and merged into the decoder's first layer.
 
         Args:
-            batches: images, as `encode` takes them, two or more in all.
+            batches: images, as `encode` takes them.
+
+        Raises:
+            ValueError: fewer than two images.
         """
         was_training = self.training
         self.eval()
         posteriors = [self.encode(batch) for batch in batches]
         self.train(was_training)
         means = torch.cat([posterior.mean for posterior in posteriors]).double()
+        if len(means) < 2:
+            raise ValueError("`batches` has one image, but a normal distribution is fitted to two or more.")
         variances = torch.cat([posterior.log_variance for posterior in posteriors]).double().exp()
         spread = torch.linalg.cholesky(torch.cov(means.T) + variances.mean(0).diag())
         decoder = copy.deepcopy(self.decoder)

@@ -36,9 +36,10 @@ td b { color: #0b6b3a; }
 figure { margin: .8rem 0 1.2rem; }
 figure img { max-width: 100%; height: auto; }
 figcaption { font-size: 12.5px; color: #555d70; max-width: 62rem; }
-.gallery { display: flex; flex-wrap: wrap; gap: 1rem; }
-.gallery figure { margin: 0; flex: 1 1 250px; max-width: 420px; }
-.gallery.wide figure { flex: 1 1 460px; max-width: 660px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(250px, 100%), 1fr)); gap: 1rem; }
+.gallery.wide { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)); }
+.gallery figure { margin: 0; max-width: 420px; }
+.gallery.wide figure { max-width: 660px; }
 .gallery img { image-rendering: pixelated; width: 100%; border: 1px solid #e3e6ed; }
 .gallery.plots img { image-rendering: auto; }
 """

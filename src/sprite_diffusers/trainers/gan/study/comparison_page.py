@@ -73,9 +73,9 @@ def _blocks(comparison: Comparison, folder: Path, pictures: dict[str, Picture]) 
         Heading(1, f"VAE and GAN on {escape(comparison.dataset)}"),
         Paragraph(
             f"Both saw {comparison.images:,} images of {comparison.image_size}x{comparison.image_size} pixels "
-            f"({comparison.mode}) in each training; the network that draws is the same, and so is its noise. Figures are means "
-            f"over {len(comparison.of('vae'))} seeds, ± their deviation. <i>Real</i> is a part of the training images, scored "
-            "in the same way."
+            f"({comparison.mode}) in each training; the network that draws is the same, but for the VAE's bias where latents "
+            f"enter, and so is its noise. Figures are means over {len(comparison.of('vae'))} seeds, ± their deviation. "
+            "<i>Real</i> is a part of the training images, scored in the same way."
         ),
         _table(comparison),
         Bullets(_stability(comparison)),

@@ -99,14 +99,15 @@ class ConvVAE(ModelMixin, ConfigMixin):
         self.eval()
         posteriors = [self.encode(batch) for batch in batches]
         self.train(was_training)
-        means = torch.cat([posterior.mean for posterior in posteriors]).double()
+        # in double precision on the CPU, which not every accelerator has
+        means = torch.cat([posterior.mean for posterior in posteriors]).cpu().double()
         if len(means) < 2:
             raise ValueError("`batches` has one image, but a normal distribution is fitted to two or more.")
-        variances = torch.cat([posterior.log_variance for posterior in posteriors]).double().exp()
+        variances = torch.cat([posterior.log_variance for posterior in posteriors]).cpu().double().exp()
         spread = torch.linalg.cholesky(torch.cov(means.T) + variances.mean(0).diag())
         decoder = copy.deepcopy(self.decoder)
-        weight = decoder.project.weight.double()
-        decoder.project.bias += (weight @ means.mean(0)).to(decoder.project.bias.dtype)
+        weight = decoder.project.weight.cpu().double()
+        decoder.project.bias += (weight @ means.mean(0)).to(decoder.project.bias)
         decoder.project.weight.copy_(weight @ spread)
         return decoder
 

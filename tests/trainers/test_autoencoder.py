@@ -114,7 +114,9 @@ def test_a_run_leaves_model_facts_analysis_card_and_figures(in_tmp_path, capsys)
     assert "{{" not in card.text
     # what is denoised is shown between the sprites and the output
     assert Image.open(result.samples).height > 3 * 64
-    assert f"held-out PSNR {facts['psnr']:.2f} dB" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"held-out PSNR {facts['psnr']:.2f} dB" in printed.out
+    assert " left, step " in printed.err
 
 
 def test_codes_are_counted(in_tmp_path):

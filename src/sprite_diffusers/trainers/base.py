@@ -544,6 +544,6 @@ class Trainer(ABC):
             total=1.0,
             initial=min(self.progress(), 1.0),
             disable=not self.accelerator.is_main_process,
-            bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} left, {postfix}",
+            bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} left{postfix}",
             mininterval=0.5 if interactive else 15,
         )

@@ -48,6 +48,8 @@ def test_accuracy_is_relative_where_logits_have_no_origin():
     real, fake = torch.tensor([5.0, 6.0]), torch.tensor([3.0, 4.0])
     assert [float(share) for share in discriminator_accuracy("hinge", real, fake)] == [1.0, 0.0]
     assert [float(share) for share in discriminator_accuracy("relativistic", real, fake)] == [1.0, 1.0]
+    mixed = discriminator_accuracy("relativistic", torch.tensor([4.0, 10.0]), torch.tensor([0.0, 5.0]))
+    assert [float(share) for share in mixed] == [0.5, 0.5]  # no image counts as right on both sides
 
 
 def test_r1_is_half_the_squared_gradient():

@@ -33,10 +33,10 @@ def generator_loss(kind: str, real: torch.Tensor, fake: torch.Tensor) -> torch.T
 def discriminator_accuracy(kind: str, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Share of real and of drawn images that the discriminator takes for what they are, scalars.
 
-    Logits are compared with 0, or with the mean of the other kind where only differences have a meaning.
+    Logits are compared with 0 or, where only their differences have a meaning, with the middle of both means.
     """
-    above, below = (fake.mean(), real.mean()) if kind == "relativistic" else (0.0, 0.0)
-    return (real > above).float().mean(), (fake < below).float().mean()
+    origin = (real.mean() + fake.mean()) / 2 if kind == "relativistic" else 0.0
+    return (real > origin).float().mean(), (fake < origin).float().mean()
 
 
 def r1_penalty(logits: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

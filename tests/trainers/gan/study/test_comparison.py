@@ -108,6 +108,7 @@ def test_the_whole_comparison_with_a_training_that_diverges(in_tmp_path, monkeyp
     folder = page.parent
     text, html = page.read_text(), page.with_suffix(".html").read_text()
     for words in (
+        "Figures are means over 2 seeds, ± their deviation.",
         "visual quality",
         "recall",
         "sharpness",

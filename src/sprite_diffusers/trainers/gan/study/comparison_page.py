@@ -69,12 +69,14 @@ def write_page(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def _blocks(comparison: Comparison, folder: Path, pictures: dict[str, Picture]) -> list[Block]:
+    num_seeds = len(comparison.of("vae"))
+    figures = f"means over {num_seeds} seeds, ± their deviation" if num_seeds > 1 else "of one seed"
     blocks: list[Block] = [
         Heading(1, f"VAE and GAN on {escape(comparison.dataset)}"),
         Paragraph(
             f"Both saw {comparison.images:,} images of {comparison.image_size}x{comparison.image_size} pixels "
             f"({comparison.mode}) in each training; the network that draws is the same, but for the VAE's bias where latents "
-            f"enter, and so is its noise. Figures are means over {len(comparison.of('vae'))} seeds, ± their deviation. "
+            f"enter, and so is its noise. Figures are {figures}. "
             "<i>Real</i> is a part of the training images, scored in the same way."
         ),
         _table(comparison),
